@@ -1,0 +1,1 @@
+"""The local stack: set-up, start and stop of everything on one machine, without containers."""

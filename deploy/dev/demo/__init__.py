@@ -1,0 +1,1 @@
+"""Two hours of business, lived by simulated people through the outer doors, and counted twice."""

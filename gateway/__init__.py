@@ -1,0 +1,1 @@
+"""The only door of the platform: HTTP, WebSockets and event ingestion."""

@@ -1,0 +1,1 @@
+"""The WebSockets: of agents, of chatting customers, of adapters and of supervisors."""

@@ -1,0 +1,176 @@
+"""The customer's chat: he starts it, is asked, waits, talks, says how it was; and comes back where he was."""
+
+import asyncio
+import re
+
+from starlette.websockets import WebSocket
+
+from gateway.conversation import Conversation
+from gateway.frames import agent_stream, interaction_stream, unnumbered
+from gateway.journeys import visitor_journey
+from gateway.parts import Parts
+from gateway.sockets.commands import Choose, Leave, SayInChat, Start, Survey, Typing
+from gateway.sockets.link import FORBIDDEN, Gone, Link, Table, accept, admit, after_of, deny
+from libs.errors import Forbidden, Invalid, Refusal, Refused, Violation
+from libs.events import interaction
+from libs.events.base import follow_id
+from libs.stored import Key
+
+_NAME = re.compile(r"[A-Za-z0-9._:@+=~-]{1,128}")
+
+
+class Chat:
+    """One visitor in one chat."""
+
+    def __init__(self, link: Link, interaction_id: str) -> None:
+        self._link = link
+        self._parts = link.parts
+        self._me = link.principal
+        self._interaction_id = interaction_id
+        self._named = asyncio.Event()
+        self._is_mine = False
+        self._has_started = False
+        if interaction_id:
+            self._named.set()
+
+    def table(self) -> Table:
+        """Return what a customer can ask."""
+        return {
+            "start": (Start, self._start),
+            "message": (SayInChat, self._say),
+            "choose": (Choose, self._choose),
+            "survey": (Survey, self._survey),
+            "typing": (Typing, self._typing),
+            "end": (Leave, self._leave),
+        }
+
+    async def open(self, after: int) -> None:
+        """Send the frames of the chat, as soon as there is one."""
+        await self._named.wait()
+        key = Key(self._me.tenant, interaction_stream(self._interaction_id))
+        hub = self._parts.hub
+        with hub.reading(key) as reader, hub.hearing(key, self._link.outbox):
+            await self._link.pump(reader, after, self._before)
+
+    async def _before(self, text: str) -> None:
+        """Let nothing out of a conversation that is not the visitor's own."""
+        if not self._is_mine:
+            found = await self._found()
+            if found is None or found.visitor_id != self._me.subject:
+                raise Gone(FORBIDDEN, "not_your_conversation")
+            self._is_mine = True
+
+    async def _found(self) -> Conversation | None:
+        return await self._parts.conversations.get(Key(self._me.tenant, self._interaction_id))
+
+    async def _start(self, command: Start) -> str:
+        if not self._interaction_id:
+            self._interaction_id = self._link.event_id(command)
+        found = await self._found()
+        if found is not None and found.visitor_id not in ("", self._me.subject):
+            raise Forbidden("not_your_conversation", "the conversation is somebody else's")
+        fact = interaction.Started(
+            interaction_id=self._interaction_id,
+            channel="chat",
+            entry_point=command.entry_point,
+            language=command.language,
+            visitor_id=self._me.subject,
+            context=command.context,
+            pii=interaction.StartedPii(identities=command.identities, display_name=command.display_name),
+        )
+        # Its id follows from the interaction: a chat starts once, whatever id the command has.
+        event_id = follow_id(f"{self._me.tenant}/interaction/{self._interaction_id}", "started")
+        told = await self._link.tell(command, self._journey, fact, event_id)
+        self._has_started = True
+        self._named.set()
+        return told
+
+    async def _say(self, command: SayInChat) -> str:
+        await self._goes_on()
+        fact = interaction.MessageSent(
+            interaction_id=self._interaction_id,
+            message_id=self._link.event_id(command),
+            author="customer",
+            pii=interaction.MessagePii(text=command.text),
+        )
+        return await self._link.tell(command, self._journey, fact)
+
+    async def _choose(self, command: Choose) -> str:
+        await self._goes_on()
+        fact = interaction.InputReceived(
+            interaction_id=self._interaction_id,
+            kind="choice",
+            pii=interaction.InputPii(value=command.key),
+        )
+        return await self._link.tell(command, self._journey, fact)
+
+    async def _survey(self, command: Survey) -> str:
+        if command.csat is None and command.nps is None and command.ces is None:
+            raise Invalid(Violation("csat", "answer at least one question"))
+        await self._own()
+        fact = interaction.SurveySubmitted(
+            interaction_id=self._interaction_id,
+            csat=command.csat,
+            nps=command.nps,
+            ces=command.ces,
+            pii=interaction.SurveyPii(comment=command.comment),
+        )
+        return await self._link.tell(command, self._journey, fact)
+
+    async def _leave(self, command: Leave) -> str:
+        await self._own()
+        fact = interaction.Ended(interaction_id=self._interaction_id, by="customer", reason=command.reason)
+        return await self._link.tell(command, self._journey, fact)
+
+    async def _typing(self, command: Typing) -> str:
+        found = await self._own()
+        told = {"interaction_id": self._interaction_id, "author": "customer", "agent_id": ""}
+        text = unnumbered("typing", told | {"on": command.on})
+        for agent_id in found.agents if found else ():
+            self._parts.hub.whisper(Key(self._me.tenant, agent_stream(agent_id)), text)
+        return ""
+
+    async def _own(self) -> Conversation | None:
+        """Return the conversation, None while its start is on its way. :raises Refusal: there is none."""
+        if not self._named.is_set():
+            raise Refused("not_started", "start the chat first")
+        found = await self._found()
+        if found is None and not self._has_started:
+            raise Refused("not_started", "start the chat first")
+        if found is not None and found.visitor_id != self._me.subject:
+            raise Forbidden("not_your_conversation", "the conversation is somebody else's")
+        return found
+
+    async def _goes_on(self) -> None:
+        found = await self._own()
+        if found is not None and found.ended_by:
+            raise Refused("conversation_ended", "the conversation is over")
+
+    @property
+    def _journey(self) -> str:
+        return visitor_journey(self._me.tenant, self._me.subject)
+
+
+async def chat_socket(websocket: WebSocket) -> None:
+    """Serve one customer's chat."""
+    principal = await admit(websocket, "chat_socket")
+    if principal is None:
+        return
+    parts: Parts = websocket.app.state.parts
+    interaction_id = websocket.query_params.get("interaction_id", "")
+    try:
+        after = after_of(websocket) or 0
+        if interaction_id and not _NAME.fullmatch(interaction_id):
+            raise Invalid(Violation("interaction_id", "is no id"))
+        found = (
+            await parts.conversations.get(Key(principal.tenant, interaction_id)) if interaction_id else None
+        )
+        if found is not None and found.visitor_id != principal.subject:
+            raise Forbidden("not_your_conversation", "the conversation is somebody else's")
+    except Refusal as refusal:
+        await deny(websocket, refusal)
+        return
+    await accept(websocket)
+    link = Link(websocket, parts, principal, "chat")
+    chat = Chat(link, interaction_id)
+    await link.run(chat.open(after), link.obey(chat.table()))

@@ -1,0 +1,86 @@
+"""The gateway's consumer with stores in memory: facts in, streams out, and twice changes nothing."""
+
+from gateway.conversation import Conversation
+from gateway.feed import Feed
+from gateway.hub import Hub
+from gateway.stream import Stream
+from gateway.tests.making import NOON, Clock, event
+from gateway.tests.test_folding import ASSIGNED, ENDED, OFFERED, RELEASED, STARTED, said
+from libs.events import agent
+from libs.local import LocalStore
+from libs.stored import Key
+
+STATE = agent.StateEntered(agent_id="ana", pool_id="main", state="ready", since=NOON)
+REFUSED = agent.RequestRefused(agent_id="ana", pool_id="main", request_id="e-9", code="offer_expired")
+DAY = [
+    event(fact, number=number, seconds=number)
+    for number, fact in enumerate(
+        (STATE, STARTED, said("hello"), OFFERED, ASSIGNED, said("hm"), ENDED, RELEASED, REFUSED)
+    )
+]
+
+
+class World:
+    """A feed with its stores."""
+
+    def __init__(self) -> None:
+        self.conversations: LocalStore[Conversation] = LocalStore(
+            "conversations", lambda key: Conversation(key.id)
+        )
+        self.streams: LocalStore[Stream] = LocalStore("streams", lambda key: Stream())
+        self.hub = Hub(self.streams)
+        self.feed = Feed(self.conversations, self.streams, self.hub, Clock())
+
+    def kinds(self, stream: str, tenant: str = "demo") -> list[str]:
+        stored = self.streams.kept.get(Key(tenant, stream))
+        frames = stored.state.frames if stored else ()
+        return [text.split('"')[3] for text in frames]
+
+
+async def test_it_writes_each_stream_in_the_order_of_the_facts() -> None:
+    world = World()
+
+    await world.feed(DAY)
+
+    assert set(world.kinds("agent:ana")) == {
+        "state", "offer", "assigned", "message", "ended", "released", "refused",
+    }  # fmt: skip
+    assert world.kinds("interaction:in-1") == [
+        "started", "message", "offered", "agent_joined", "message", "ended", "agent_left",
+    ]  # fmt: skip
+    assert world.kinds("supervisors", "acme") == []
+
+
+async def test_it_changes_nothing_when_everything_is_told_again() -> None:
+    world = World()
+    await world.feed(DAY)
+    before = {key: stored.state for key, stored in world.streams.kept.items()}
+
+    await world.feed(DAY)
+    for each in DAY:
+        await world.feed([each])
+
+    assert {key: stored.state for key, stored in world.streams.kept.items()} == before
+
+
+async def test_it_hands_on_frames_that_a_dead_process_left_behind() -> None:
+    world = World()
+    await world.feed(DAY)
+    whole = world.kinds("interaction:in-1")
+    world.streams.kept.clear()  # as if it had died before the streams were written
+
+    for key in list(world.conversations.kept):
+        stored = world.conversations.kept[key]
+        await world.feed._tell(stored.untold)
+
+    assert world.kinds("interaction:in-1") == whole
+
+
+async def test_it_wakes_a_reader_with_what_is_new() -> None:
+    world = World()
+    with world.hub.reading(Key("demo", "interaction:in-1")) as reader:
+        await world.feed(DAY)
+
+        stream = await reader.after(0)
+
+    assert stream.last == 7

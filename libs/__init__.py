@@ -1,0 +1,1 @@
+"""What every service stands on: contracts, the bus, stored state, serving and telemetry."""

@@ -1,0 +1,184 @@
+"""
+The only way in which state changes: load, decide, save, tell - a batch at a time.
+
+State, the ids of the events applied and the facts that followed are one write, guarded by a version. Facts
+have ids that follow from their cause. So an event that comes again changes nothing, and a process that dies
+between saving and telling leaves facts behind that its successor, or the sweeper, tells.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from libs import metrics, telemetry
+from libs.errors import Unavailable
+from libs.events.base import AnyEvent, Event, Facts, Tick, follow_id
+from libs.stored import REMEMBERED, Change, Key, Store, Stored
+
+S = TypeVar("S")
+Decide = Callable[[S, AnyEvent, datetime], tuple[S, Facts]]
+Tell = Callable[[Sequence[AnyEvent]], Awaitable[None]]
+Pairs = Iterable[tuple[Key, AnyEvent]]
+
+ATTEMPTS = 8
+UNTOLD_AFTER = timedelta(seconds=5)  # long past any batch in hand
+
+
+class Apply(Generic[S]):
+    """
+    Applies events to the aggregates of one store and tells the facts that follow.
+
+    `tell` publishes on the bus, or hands the facts to the next Apply of the same process.
+    """
+
+    def __init__(self, store: Store[S], decide: Decide[S], tell: Tell, source: str) -> None:
+        self._store = store
+        self._decide = decide
+        self._tell = tell
+        self._source = f"{source}/{store.name}"  # whose numbers an event carries in `sequence`
+        self._told: dict[Key, int] = {}  # versions whose facts are told, the store not yet informed
+
+    async def __call__(self, pairs: Pairs, now: datetime) -> dict[Key, Stored[S]]:
+        """
+        Apply events to the aggregates named with them, in the order given, and return these as they now are.
+
+        :raises Unavailable: store or bus did not answer; applying the same again is safe.
+        """
+        with metrics.apply_seconds.labels(self._store.name).time():
+            wanted: dict[Key, list[AnyEvent]] = {}
+            for key, event in pairs:
+                wanted.setdefault(key, []).append(event)
+            results: dict[Key, Stored[S]] = {}
+            for _ in range(ATTEMPTS):
+                if not wanted:
+                    return results
+                refused, facts = await self._attempt(wanted, now, results)
+                if facts:
+                    await self._tell(facts)
+                self._told.update(
+                    {
+                        key: results[key].version
+                        for key in wanted
+                        if key not in refused and results[key].untold  # else the store has nothing to forget
+                    }
+                )
+                metrics.conflicts.labels(self._store.name).inc(len(refused))
+                wanted = {key: wanted[key] for key in refused}
+            if wanted:
+                raise Unavailable("contended", "others keep changing the same aggregates")
+            return results
+
+    async def _attempt(
+        self, wanted: Mapping[Key, Sequence[AnyEvent]], now: datetime, results: dict[Key, Stored[S]]
+    ) -> tuple[set[Key], list[AnyEvent]]:
+        loaded = await self._store.load(wanted.keys())
+        logged = await self._logged(wanted, loaded)
+        changes: list[Change[S]] = []
+        to_tell: dict[Key, Sequence[AnyEvent]] = {}
+        for key, events in wanted.items():
+            stored = loaded.get(key) or Stored(self._store.blank(key))
+            if self._told.get(key) == stored.version and stored.untold:
+                stored = replace(stored, untold=())
+            elif stored.untold:
+                metrics.retold.labels(self._store.name).inc(len(stored.untold))
+            base = stored.version
+            after = self._apply(stored, events, logged.get(key, frozenset()), now)
+            results[key] = after
+            to_tell[key] = after.untold
+            if after is not stored:
+                after, evicted = trim(after)
+                results[key] = after = replace(after, version=base + 1)
+                changes.append(Change(key, base, after, evicted))
+        refused = await self._store.save(changes) if changes else set()
+        facts = [fact for key, told in to_tell.items() if key not in refused for fact in told]
+        return refused, facts
+
+    def _apply(
+        self, stored: Stored[S], events: Sequence[AnyEvent], logged: frozenset[str] | set[str], now: datetime
+    ) -> Stored[S]:
+        known = {*stored.applied, *logged}
+        for event in events:
+            if event.id in known:
+                metrics.repeated.labels(self._store.name).inc()
+                continue
+            known.add(event.id)
+            with telemetry.applying(event, self._store.name) as traceparent:
+                state, facts = self._decide(stored.state, event, now)
+            if not facts and state is stored.state and stored.version == 0 and not stored.applied:
+                continue  # nothing is known of it and nothing came to be known
+            if len({fact.id for fact in facts}) != len(facts):
+                raise AssertionError(f"{event.type} led to two facts of one id; tell them apart by `what`")
+            numbered = [
+                self._stamp(fact, stored.sequence + place, traceparent) for place, fact in enumerate(facts, 1)
+            ]
+            stored = stored.then(state, event.id, numbered)
+            metrics.applied.labels(self._store.name).inc()
+        return stored
+
+    def _stamp(self, fact: AnyEvent, sequence: int, traceparent: str) -> AnyEvent:
+        return fact._replace(
+            sequence=sequence,
+            source=self._source,
+            traceparent=telemetry.child(traceparent, fact.id) if traceparent else "",
+        )
+
+    async def _logged(
+        self, wanted: Mapping[Key, Sequence[AnyEvent]], loaded: Mapping[Key, Stored[S]]
+    ) -> dict[Key, set[str]]:
+        ask = {
+            key: [event.id for event in events if event.id not in loaded[key].applied]
+            for key, events in wanted.items()
+            if key in loaded and loaded[key].evicted
+        }
+        ask = {key: ids for key, ids in ask.items() if ids}
+        return await self._store.logged(ask) if ask else {}
+
+    async def tick(self, now: datetime, limit: int = 500) -> int:
+        """Tell every aggregate whose deadline has come that it has, and return how many these were."""
+        due = await self._store.due(now, limit)
+        pairs = [
+            (
+                key,
+                Event(
+                    follow_id(f"{self._store.name}/{key}/{version}", "tick"),
+                    key.tenant,
+                    now,
+                    Tick(of=key.id),
+                    "",
+                ),
+            )
+            for key, version in due
+        ]
+        if pairs:
+            await self(pairs, now)
+        return len(pairs)
+
+    async def sweep(self, now: datetime, limit: int = 200) -> int:
+        """Tell the facts that a dead process has left behind, and return of how many aggregates."""
+        keys = await self._store.with_untold(now - UNTOLD_AFTER, limit)
+        keys = [key for key in keys if key not in self._told]
+        loaded = await self._store.load(keys) if keys else {}
+        left = [fact for stored in loaded.values() for fact in stored.untold]
+        if left:
+            metrics.retold.labels(self._store.name).inc(len(left))
+            await self._tell(left)
+        self._told.update({key: stored.version for key, stored in loaded.items()})
+        return len(loaded)
+
+    async def settle(self) -> None:
+        """Inform the store of what has been told; called every second or so, off everybody's path."""
+        told, self._told = self._told, {}
+        try:
+            await self._store.mark_told(told)
+        except Unavailable:
+            self._told = {**told, **self._told}
+            raise
+
+
+def trim(stored: Stored[S]) -> tuple[Stored[S], tuple[str, ...]]:
+    """Return the aggregate with at most 2 x REMEMBERED ids, and those pushed out; in blocks, so seldom."""
+    if len(stored.applied) <= 2 * REMEMBERED:
+        return stored, ()
+    evicted = stored.applied[:-REMEMBERED]
+    return replace(stored, applied=stored.applied[-REMEMBERED:], evicted=True), evicted

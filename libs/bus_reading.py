@@ -1,0 +1,163 @@
+"""Reads records from Kafka: in batches, offsets committed by hand after the work, drained on revoke."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
+from operator import itemgetter
+from typing import Any, TypeAlias
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+
+from libs import metrics
+from libs.errors import Unavailable
+from libs.reading import RETRY_S, Row
+
+log = logging.getLogger(__name__)
+
+HandleRows: TypeAlias = Callable[[Sequence[Row]], Awaitable[None]]
+
+COMMIT_EVERY_S = 0.15  # a commit is dear everywhere; it follows the stored state, so late is safe
+POLL_MS = 200
+
+
+async def read(
+    consumer: AIOKafkaConsumer, topics: Collection[str], handle: HandleRows, group: str, batch: int
+) -> None:
+    """Give rows to `handle` for ever; cancelled, finish the batch in hand and commit it."""
+    lock = asyncio.Lock()
+    done: dict[TopicPartition, int] = {}
+    consumer.subscribe(list(topics), listener=_Drain(consumer, lock, done, group))
+    try:
+        await _loop(consumer, lock, done, handle, group, batch)
+    finally:
+        with suppress(KafkaError, OSError, TimeoutError):
+            async with asyncio.timeout(5):
+                await _commit(consumer, done)
+
+
+async def _loop(
+    consumer: AIOKafkaConsumer,
+    lock: asyncio.Lock,
+    done: dict[TopicPartition, int],
+    handle: HandleRows,
+    group: str,
+    batch: int,
+) -> None:
+    clock = asyncio.get_running_loop().time
+    committed_at = clock()
+    while True:
+        try:
+            fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=batch)
+        except KafkaError as error:
+            log.warning("reading failed", extra={"group": group, "error": type(error).__name__})
+            await asyncio.sleep(0.5)
+            continue
+        async with lock:
+            mine = consumer.assignment()
+            fetched = {place: rows for place, rows in fetched.items() if place in mine}
+            if fetched:
+                await _finish(asyncio.ensure_future(_handle(handle, merge(fetched), group)), fetched, done)
+            if done and clock() - committed_at >= COMMIT_EVERY_S:
+                await _commit(consumer, done)
+                _report_lag(consumer, group)
+                committed_at = clock()
+
+
+async def _finish(
+    work: asyncio.Future[None], fetched: dict[TopicPartition, list[Any]], done: dict[TopicPartition, int]
+) -> None:
+    """Wait for the batch in hand, even when cancelled meanwhile, and note how far it came."""
+    ends = {place: rows[-1].offset + 1 for place, rows in fetched.items()}
+    try:
+        await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait({work}, timeout=10)
+        work.cancel()
+        if work.done() and not work.cancelled() and work.exception() is None:
+            done.update(ends)
+        raise
+    done.update(ends)
+
+
+async def _handle(handle: HandleRows, rows: Sequence[Row], group: str) -> None:
+    attempt = 0
+    while True:
+        try:
+            with metrics.batch_seconds.labels(group).time():
+                await handle(rows)
+            return
+        except Unavailable as error:
+            metrics.bus_retries.labels(group).inc()
+            log.warning("batch tried again", extra={"group": group, "why": error.text, "attempt": attempt})
+            await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
+            attempt += 1
+
+
+async def _commit(consumer: AIOKafkaConsumer, done: dict[TopicPartition, int]) -> None:
+    mine = consumer.assignment()
+    offsets = {place: offset for place, offset in done.items() if place in mine}
+    done.clear()
+    if not offsets:
+        return
+    try:
+        await consumer.commit(offsets)
+    except KafkaError as error:  # the next owner reads them again; whoever applied them knows their ids
+        log.warning("commit failed", extra={"error": type(error).__name__})
+
+
+def _report_lag(consumer: AIOKafkaConsumer, group: str) -> None:
+    for place in consumer.assignment():
+        end = consumer.highwater(place)
+        state = consumer._subscription.subscription
+        if end is not None and state is not None and state.assignment is not None:
+            with suppress(KeyError, AttributeError, AssertionError):
+                position = state.assignment.state_value(place).position
+                metrics.lag.labels(group, place.topic, place.partition).set(max(0, end - position))
+
+
+def _forget_lag(places: Collection[TopicPartition], group: str) -> None:
+    """Say nothing more of partitions that somebody else reads now."""
+    for place in places:
+        with suppress(KeyError):  # nothing was said of it yet
+            metrics.lag.remove(group, place.topic, str(place.partition))
+
+
+class _Drain(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
+    """Before a partition is given away, finishes the batch in hand and commits it."""
+
+    def __init__(
+        self, consumer: AIOKafkaConsumer, lock: asyncio.Lock, done: dict[TopicPartition, int], group: str
+    ) -> None:
+        self._group = group
+        self._consumer = consumer
+        self._lock = lock
+        self._done = done
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        async with self._lock:
+            if revoked:
+                await _commit(self._consumer, self._done)
+        _forget_lag(revoked, self._group)
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        log.info("partitions assigned", extra={"count": len(assigned)})
+
+
+def merge(fetched: dict[TopicPartition, list[Any]]) -> list[Any]:
+    """
+    Return the rows of several partitions, by time where possible.
+
+    The order within a partition is kept even where a clock ran backwards.
+    """
+    if len(fetched) == 1:
+        return next(iter(fetched.values()))
+    timed: list[tuple[int, Any]] = []
+    for rows in fetched.values():
+        latest = 0
+        for row in rows:
+            latest = max(latest, row.timestamp)
+            timed.append((latest, row))
+    timed.sort(key=itemgetter(0))
+    return [row for _, row in timed]

@@ -1,0 +1,117 @@
+"""Writes records to Kafka: many callers, few requests, the order kept."""
+
+import asyncio
+import functools
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Iterable, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2 as _murmur2
+
+from libs import metrics
+from libs.errors import Unavailable
+from libs.wire import Record
+
+log = logging.getLogger(__name__)
+
+
+@functools.lru_cache(maxsize=65_536)
+def _hash(key: bytes) -> int:
+    return int(_murmur2(key)) & 0x7FFFFFFF
+
+
+class Writer:
+    """
+    Writes what many callers hand in as few requests as possible.
+
+    One flush is on its way at a time; what arrives meanwhile goes with the next. So order is kept, and the
+    batch grows with the load by itself.
+    """
+
+    def __init__(self, client: AIOKafkaProducer) -> None:
+        self._client = client
+        self._waiting: list[tuple[Sequence[Record], asyncio.Future[None]]] = []
+        self._wake = asyncio.Event()
+        self._partitions: dict[str, int] = {}
+        self._spread = 0
+
+    async def write(self, records: Sequence[Record]) -> None:
+        if not records:
+            return
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((records, done))
+        self._wake.set()
+        await done
+
+    async def run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            taken, self._waiting = self._waiting, []
+            try:
+                await self._flush([record for records, _ in taken for record in records])
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.warning("publishing failed", extra={"error": type(error).__name__})
+                self._partitions.clear()
+                failure = Unavailable("bus_unreachable", "the bus does not answer")
+                _settle(taken, failure)
+            except asyncio.CancelledError:
+                _settle(taken, Unavailable("bus_closing", "the bus is closing"))
+                raise
+            else:
+                _settle(taken, None)
+
+    async def _flush(self, records: Sequence[Record]) -> None:
+        groups: dict[TopicPartition, list[Record]] = defaultdict(list)
+        for record in records:
+            groups[await self._place(record)].append(record)
+        pending: list[Awaitable[Any]] = []
+        for place, group in groups.items():
+            batch = self._client.create_batch()
+            for record in group:
+                key, value, headers = record.key, record.value, list(record.headers)
+                stamp = record.timestamp_ms or None
+                if batch.append(key=key, value=value, timestamp=stamp, headers=headers) is None:
+                    batch.close()
+                    pending.append(
+                        await self._client.send_batch(batch, place.topic, partition=place.partition)
+                    )
+                    batch = self._client.create_batch()
+                    if batch.append(key=key, value=value, timestamp=stamp, headers=headers) is None:
+                        raise ValueError(
+                            "a record larger than a batch was published"
+                        )  # refused at every edge
+            batch.close()
+            pending.append(await self._client.send_batch(batch, place.topic, partition=place.partition))
+        results = await asyncio.gather(*pending, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        for place, group in groups.items():
+            metrics.published.labels(place.topic).inc(len(group))
+
+    async def _place(self, record: Record) -> TopicPartition:
+        count = self._partitions.get(record.topic)
+        if count is None:
+            partitions = await self._client.partitions_for(record.topic)
+            if not partitions:
+                raise TimeoutError(f"no partitions of {record.topic}")
+            count = self._partitions[record.topic] = len(partitions)
+        if record.partition >= 0:
+            return TopicPartition(record.topic, record.partition)
+        if record.key is None:
+            self._spread += 1
+            return TopicPartition(record.topic, self._spread % count)
+        return TopicPartition(record.topic, _hash(record.key) % count)
+
+
+def _settle(taken: Iterable[tuple[Sequence[Record], asyncio.Future[None]]], error: Exception | None) -> None:
+    for _, done in taken:
+        if not done.done():
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(error)

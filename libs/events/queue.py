@@ -1,0 +1,165 @@
+"""
+Facts that the single writer of one pool must see in one order; key: pool id.
+
+A pool is the agents and queues that are matched with each other, e.g. one site of one tenant. A contact's id
+is the id of its interaction.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from libs.events.base import Channel, Fact, Id, Language, OptionalId, Part, Short, Text
+
+
+class _PoolFact(Fact):
+    pool_id: Id
+
+    @property
+    def key(self) -> str:
+        return self.pool_id
+
+
+class _ContactFact(_PoolFact):
+    contact_id: Id
+
+
+class _AgentFact(_PoolFact):
+    agent_id: Id
+
+
+class Need(Part):
+    """A skill the contact asks for: hard ones exclude agents, soft ones add `weight` to their score."""
+
+    skill: Id
+    level: Annotated[int, Field(ge=1, le=10)] = 1
+    hard: bool = True
+    weight: Annotated[float, Field(ge=0, le=1000)] = 1.0
+
+
+class QueueConfigured(_PoolFact):
+    """A queue was created or changed by an administrator; times in seconds."""
+
+    type: ClassVar[str] = "trunkline.queue.queue_configured.v1"
+    queue_id: Id
+    name: Short = ""
+    name_zh: Short = ""
+    needs: Annotated[tuple[Need, ...], Field(max_length=32)] = ()
+    priority: int = 0
+    priority_per_minute: Annotated[float, Field(ge=0)] = 1.0  # ageing
+    offer_timeout_s: Annotated[float, Field(gt=0, le=600)] = 15.0
+    wrap_up_s: Annotated[float, Field(ge=0, le=3600)] = 60.0
+    service_level_s: Annotated[float, Field(gt=0)] = 20.0
+    service_level_target: Annotated[float, Field(gt=0, le=1)] = 0.8  # share to be answered within it
+    max_waiting: Annotated[int, Field(ge=0)] = 0  # 0: no limit
+    max_wait_s: Annotated[float, Field(ge=0)] = 0  # 0: no limit; past it the contact overflows
+    overflow_queue_id: OptionalId = ""
+    enabled: bool = True
+
+
+class AgentConfigured(_AgentFact):
+    """An agent was created or changed by an administrator."""
+
+    type: ClassVar[str] = "trunkline.queue.agent_configured.v1"
+    name: Short = ""
+    team: OptionalId = ""
+    skills: dict[Id, Annotated[int, Field(ge=1, le=10)]] = {}
+    capacity: dict[Channel, Annotated[int, Field(ge=0, le=50)]] = {"voice": 1, "chat": 3}
+    enabled: bool = True
+
+
+class ContactQueued(_ContactFact):
+    """A contact waits for an agent; it carries all that matching needs."""
+
+    type: ClassVar[str] = "trunkline.queue.contact_queued.v1"
+    session_id: Id
+    queue_id: Id
+    channel: Channel
+    needs: Annotated[tuple[Need, ...], Field(max_length=32)] = ()
+    priority: int = 0
+    vip_level: int = 0
+    language: Language = ""
+    customer_id: OptionalId = ""
+    preferred_agent_id: OptionalId = ""
+    preferred_for_s: Annotated[float, Field(ge=0)] = 0.0  # how long to insist on the preferred agent
+    reason: Short = ""
+
+
+class ContactWithdrawn(_ContactFact):
+    """The contact is over on its channel: who waits has abandoned, who talks is released."""
+
+    type: ClassVar[str] = "trunkline.queue.contact_withdrawn.v1"
+    session_id: Id
+    by: Literal["customer", "agent", "system", "adapter", "supervisor"]
+    reason: Short = ""
+
+
+class AgentSignedIn(_AgentFact):
+    """An agent signed in; he is not ready before he says so."""
+
+    type: ClassVar[str] = "trunkline.queue.agent_signed_in.v1"
+
+
+class AgentSignedOut(_AgentFact):
+    """An agent signed out, or a supervisor did it for him."""
+
+    type: ClassVar[str] = "trunkline.queue.agent_signed_out.v1"
+    by: OptionalId = ""
+
+
+class AgentStateRequested(_AgentFact):
+    """An agent, or a supervisor for him, asked for another presence."""
+
+    type: ClassVar[str] = "trunkline.queue.agent_state_requested.v1"
+    state: Literal["ready", "not_ready"]
+    reason: OptionalId = ""  # e.g. break, training, meeting
+    by: OptionalId = ""
+
+
+class OfferAccepted(_ContactFact):
+    """The agent took the contact he was offered."""
+
+    type: ClassVar[str] = "trunkline.queue.offer_accepted.v1"
+    agent_id: Id
+    offer_id: Id
+
+
+class OfferDeclined(_ContactFact):
+    """The agent did not take the contact he was offered."""
+
+    type: ClassVar[str] = "trunkline.queue.offer_declined.v1"
+    agent_id: Id
+    offer_id: Id
+    reason: OptionalId = ""
+
+
+class NotesPii(Part):
+    notes: Text = ""
+
+
+class WrapUpCompleted(_ContactFact):
+    """The agent entered the wrap-up codes of a contact."""
+
+    type: ClassVar[str] = "trunkline.queue.wrap_up_completed.v1"
+    agent_id: Id
+    codes: Annotated[tuple[Id, ...], Field(max_length=16)] = ()
+    pii: NotesPii = NotesPii()
+
+
+class TransferRequested(_ContactFact):
+    """The agent who talks passes the contact on, to a queue or to a certain agent."""
+
+    type: ClassVar[str] = "trunkline.queue.transfer_requested.v1"
+    agent_id: Id
+    to_queue_id: OptionalId = ""
+    to_agent_id: OptionalId = ""
+    reason: Short = ""
+
+
+class ContactMoved(_ContactFact):
+    """A supervisor moved a waiting contact to another queue, or changed its priority."""
+
+    type: ClassVar[str] = "trunkline.queue.contact_moved.v1"
+    by: Id
+    to_queue_id: OptionalId = ""
+    priority: int | None = None

@@ -1,0 +1,185 @@
+"""Facts owned by the routing service; key: session id of the contact. Times in milliseconds."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AwareDatetime, Field
+
+from libs.events.base import Channel, Fact, Id, OptionalId, Part, Short, Text
+
+
+class _RoutingFact(Fact):
+    session_id: Id
+    contact_id: Id  # the interaction
+    pool_id: Id
+    queue_id: Id
+    channel: Channel
+
+    @property
+    def key(self) -> str:
+        return self.session_id
+
+
+class WaitEstimated(_RoutingFact):
+    """The contact's place in its queue and how long it will probably wait, for the customer's ear."""
+
+    type: ClassVar[str] = "trunkline.routing.wait_estimated.v1"
+    position: Annotated[int, Field(ge=1)]
+    estimated_wait_ms: Annotated[int, Field(ge=0)]
+
+
+class AgentOffered(_RoutingFact):
+    """Routing reserved an agent for a waiting contact. The agent has not answered yet."""
+
+    type: ClassVar[str] = "trunkline.routing.agent_offered.v1"
+    offer_id: Id
+    agent_id: Id
+    customer_id: OptionalId = ""
+    waited_ms: Annotated[int, Field(ge=0)]
+    expires_at: AwareDatetime
+    reason: Short = ""  # what the contact is about
+
+
+class OfferDeclined(_RoutingFact):
+    """The agent declined; the contact kept its place."""
+
+    type: ClassVar[str] = "trunkline.routing.offer_declined.v1"
+    offer_id: Id
+    agent_id: Id
+    reason: OptionalId = ""
+
+
+class OfferExpired(_RoutingFact):
+    """The agent did not answer in time; he is not ready now, the contact kept its place."""
+
+    type: ClassVar[str] = "trunkline.routing.offer_expired.v1"
+    offer_id: Id
+    agent_id: Id
+
+
+class OfferWithdrawn(_RoutingFact):
+    """The offer was taken back: the customer left, or the agent signed out."""
+
+    type: ClassVar[str] = "trunkline.routing.offer_withdrawn.v1"
+    offer_id: Id
+    agent_id: Id
+    reason: Short = ""
+
+
+class ContactEnqueued(_RoutingFact):
+    """
+    The contact was admitted to a queue, anew or from another; this is the fact that counts as offered.
+
+    `since` is when its wait in this queue began: waits in later facts are measured from it.
+    """
+
+    type: ClassVar[str] = "trunkline.routing.contact_enqueued.v1"
+    cause: Literal["arrived", "transferred", "overflowed", "moved"] = "arrived"
+    priority: int = 0
+    since: AwareDatetime | None = None
+
+
+class ContactAssigned(_RoutingFact):
+    """The agent accepted: from now on he serves the contact."""
+
+    type: ClassVar[str] = "trunkline.routing.contact_assigned.v1"
+    offer_id: Id
+    agent_id: Id
+    customer_id: OptionalId = ""
+    waited_ms: Annotated[int, Field(ge=0)]
+
+
+class ContactRequeued(_RoutingFact):
+    """The contact waits again, at the place it had."""
+
+    type: ClassVar[str] = "trunkline.routing.contact_requeued.v1"
+    cause: Literal["declined", "expired", "agent_lost"]
+    agent_id: OptionalId = ""
+
+
+class ContactTransferred(_RoutingFact):
+    """The agent passed the contact on; he leaves it, it waits in `to_queue_id`."""
+
+    type: ClassVar[str] = "trunkline.routing.contact_transferred.v1"
+    agent_id: Id
+    to_queue_id: Id
+    to_agent_id: OptionalId = ""
+    talked_ms: Annotated[int, Field(ge=0)]
+    reason: Short = ""
+
+
+class ContactOverflowed(_RoutingFact):
+    """The contact left the queue for another one, by rule."""
+
+    type: ClassVar[str] = "trunkline.routing.contact_overflowed.v1"
+    to_queue_id: Id
+    waited_ms: Annotated[int, Field(ge=0)]
+
+
+class ContactMoved(_RoutingFact):
+    """A supervisor took the contact from this queue to another."""
+
+    type: ClassVar[str] = "trunkline.routing.contact_moved.v1"
+    to_queue_id: Id
+    by: Id
+    waited_ms: Annotated[int, Field(ge=0)]
+
+
+class ContactRejected(_RoutingFact):
+    """The contact was not admitted: unknown or closed queue, or no room in it."""
+
+    type: ClassVar[str] = "trunkline.routing.contact_rejected.v1"
+    reason: Literal["unknown_queue", "queue_disabled", "queue_full"]
+
+
+class ContactAbandoned(_RoutingFact):
+    """The customer left before an agent took the contact."""
+
+    type: ClassVar[str] = "trunkline.routing.contact_abandoned.v1"
+    waited_ms: Annotated[int, Field(ge=0)]
+    by: Short = "customer"
+
+
+class ContactReleased(_RoutingFact):
+    """The conversation is over; the agent wraps up."""
+
+    type: ClassVar[str] = "trunkline.routing.contact_released.v1"
+    agent_id: Id
+    talked_ms: Annotated[int, Field(ge=0)]
+    by: Short = "customer"
+
+
+class NotesPii(Part):
+    notes: Text = ""
+
+
+class ContactWrappedUp(_RoutingFact):
+    """The after-contact work is done, by the agent's word or by its time limit (`timed_out`)."""
+
+    type: ClassVar[str] = "trunkline.routing.contact_wrapped_up.v1"
+    agent_id: Id
+    codes: tuple[Id, ...] = ()
+    wrap_up_ms: Annotated[int, Field(ge=0)]
+    timed_out: bool = False
+    pii: NotesPii = NotesPii()
+
+
+class Candidate(Part):
+    """One agent looked at: excluded by a named rule, or scored."""
+
+    agent_id: Id
+    excluded_by: Short = ""  # "" : could have been chosen
+    score: float = 0.0
+    idle_ms: int = 0
+
+
+class DecisionRecorded(_RoutingFact):
+    """Why this agent, or why none: enough to derive the choice again."""
+
+    type: ClassVar[str] = "trunkline.routing.decision_recorded.v1"
+    decision_id: Id
+    chosen_agent_id: OptionalId = ""
+    rule: Short
+    needs: tuple[Short, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    considered: int = 0  # all agents looked at; `candidates` is cut at 50
+    waited_ms: int = 0

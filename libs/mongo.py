@@ -1,0 +1,306 @@
+"""The only module that knows the database driver: aggregates as documents, guarded by their version."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
+from pydantic import TypeAdapter
+from pymongo import ASCENDING, IndexModel, InsertOne, ReplaceOne, UpdateOne
+from pymongo.errors import (
+    BulkWriteError,
+    ConnectionFailure,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    PyMongoError,
+)
+from pymongo.write_concern import WriteConcern
+
+from libs import clock, wire
+from libs.errors import Unavailable
+from libs.events.base import AnyEvent, Fact
+from libs.stored import Change, Key, Stored
+
+S = TypeVar("S")
+Document = dict[str, Any]
+Database = AsyncIOMotorDatabase[Document]
+Collection_ = AsyncIOMotorCollection[Document]
+DUPLICATE = 11000
+NOT_PRIMARY = {91, 189, 10107, 11600, 11602, 13435, 13436}  # server codes of a step-down or shutdown
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Turn the driver's passing faults into Unavailable; everything else is a bug and passes."""
+    try:
+        yield
+    except (ConnectionFailure, ExecutionTimeout) as error:
+        raise Unavailable(
+            "store_unreachable", f"the store does not answer ({type(error).__name__})"
+        ) from error
+    except PyMongoError as error:
+        if getattr(error, "code", None) in NOT_PRIMARY or error.has_error_label("RetryableWriteError"):
+            raise Unavailable("store_unreachable", "the store has no primary now") from error
+        raise
+
+
+@asynccontextmanager
+async def connect(url: str, database: str) -> AsyncIterator[Database]:
+    """Yield a database; every write is acknowledged by a majority and journaled."""
+    client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+        url,
+        tz_aware=True,
+        tzinfo=UTC,
+        serverSelectionTimeoutMS=3000,
+        socketTimeoutMS=20_000,
+        appname=database,
+    )
+    try:
+        yield client.get_database(database, write_concern=WriteConcern("majority", j=True))
+    finally:
+        client.close()
+
+
+async def ping(database: Database) -> None:
+    """Return when the store answers. :raises Unavailable: it does not."""
+    with guarded():
+        await database.command("ping")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape(Generic[S]):
+    """
+    How the aggregates of one kind are kept.
+
+    `blank` makes the state of an unknown one; `due` says when it wants a tick; `index` gives the fields it is
+    found by, kept under `ix` beside the state; `indexes` are the database's indexes on these ("ix.name").
+    """
+
+    name: str
+    state: type[S]
+    blank: Callable[[Key], S]
+    due: Callable[[S], datetime | None] = lambda state: None
+    index: Callable[[S], Document] = lambda state: {}
+    indexes: Sequence[IndexModel] = ()
+    private: Sequence[type[Fact]] = ()  # facts that are handed on inside the process, never published
+
+
+class MongoStore(Generic[S]):
+    """Aggregates of one kind in one collection; `_id` is "<tenant>/<id>"."""
+
+    def __init__(self, database: Database, shape: Shape[S]) -> None:
+        self.name = shape.name
+        self.collection: Collection_ = database[shape.name]
+        self._applied: Collection_ = database[f"{shape.name}_applied"]
+        self._shape = shape
+        self._adapter: TypeAdapter[S] = TypeAdapter(shape.state)
+        self._private = {fact.type: fact for fact in shape.private}
+
+    def blank(self, key: Key) -> S:
+        return self._shape.blank(key)
+
+    async def create_indexes(self) -> None:
+        """Create what is missing; safe to call at every start."""
+        own = [
+            IndexModel([("due_at", ASCENDING)], sparse=True, name="due"),
+            IndexModel([("untold_at", ASCENDING)], sparse=True, name="untold"),
+            *self._shape.indexes,
+        ]
+        with guarded():
+            await self.collection.create_indexes(own)
+
+    async def load(self, keys: Collection[Key]) -> dict[Key, Stored[S]]:
+        with guarded():
+            if len(keys) == 1:  # one answer needs no cursor
+                (key,) = keys
+                document = await self.collection.find_one({"_id": str(key)})
+                return {key: self.read(document)} if document else {}
+            cursor = self.collection.find({"_id": {"$in": [str(key) for key in keys]}})
+            documents = await cursor.to_list(None)
+        by_id = {str(key): key for key in keys}
+        return {by_id[document["_id"]]: self.read(document) for document in documents}
+
+    async def get(self, key: Key) -> S | None:
+        """Return the state of one aggregate, None where there is none."""
+        return next((stored.state for stored in (await self.load([key])).values()), None)
+
+    async def find(
+        self,
+        tenant: str,
+        where: Document,
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        skip: int = 0,
+        limit: int = 100,
+    ) -> list[S]:
+        """Return the states of one tenant's aggregates; `where` speaks of "ix." fields."""
+        with guarded():
+            cursor = self.collection.find({**where, "tenant": tenant}).skip(skip).limit(limit)
+            if sort:
+                cursor = cursor.sort(list(sort))
+            return [self.read(document).state for document in await cursor.to_list(None)]
+
+    def read(self, document: Document) -> Stored[S]:
+        """Return the aggregate of a document."""
+        return Stored(
+            self._adapter.validate_python(document["state"]),
+            document["v"],
+            document["seq"],
+            tuple(document["applied"]),
+            document.get("evicted", False),
+            tuple(
+                wire.from_structured(json.loads(fact), self._private) for fact in document.get("untold", ())
+            ),
+        )
+
+    def write(self, change: Change[S]) -> Document:
+        """Return the document of a change."""
+        stored = change.stored
+        document: Document = {
+            "_id": str(change.key),
+            "tenant": change.key.tenant,
+            "v": stored.version,
+            "seq": stored.sequence,
+            "state": self._adapter.dump_python(stored.state, mode="python"),
+            "applied": list(stored.applied),
+            "evicted": stored.evicted,
+            # As text: a fact may hold numbers and names that JSON allows and the store does not.
+            "untold": [json.dumps(wire.to_structured(fact)) for fact in stored.untold],
+            "ix": self._shape.index(stored.state),
+        }
+        if stored.untold:
+            document["untold_at"] = clock.now()
+        due = self._shape.due(stored.state)
+        if due is not None:
+            document["due_at"] = due
+        return document
+
+    async def save(self, changes: Sequence[Change[S]]) -> set[Key]:
+        evicted = [
+            UpdateOne(
+                {"_id": f"{change.key}/{event_id}"}, {"$setOnInsert": {"k": str(change.key)}}, upsert=True
+            )
+            for change in changes
+            for event_id in change.evicted_ids
+        ]
+        documents = [self.write(change) for change in changes]
+        with guarded():
+            if evicted:
+                await self._applied.bulk_write(evicted, ordered=False)
+            if len(changes) == 1:
+                return await self._write_one(changes[0], documents[0])
+            operations: list[Any] = [
+                ReplaceOne(_guard(change), document) if change.base_version else InsertOne(document)
+                for change, document in zip(changes, documents, strict=True)
+            ]
+            return await self._write_guarded(changes, operations)
+
+    async def _write_one(self, change: Change[S], document: Document) -> set[Key]:
+        """Write without what a bulk of writes costs more."""
+        try:
+            if change.base_version == 0:
+                await self.collection.insert_one(document)
+                return set()
+            result = await self.collection.replace_one(_guard(change), document)
+        except DuplicateKeyError:
+            return {change.key}
+        return set() if result.matched_count else {change.key}
+
+    async def _write_guarded(self, changes: Sequence[Change[S]], operations: list[Any]) -> set[Key]:
+        """Write in one request; find out who was refused only when the counts say that somebody was."""
+        refused: set[Key] = set()
+        try:
+            result = await self.collection.bulk_write(operations, ordered=False)
+            written = result.inserted_count + result.matched_count
+        except BulkWriteError as error:
+            details = error.details or {}
+            for problem in details.get("writeErrors", ()):
+                if problem.get("code") != DUPLICATE:
+                    raise
+                refused.add(changes[problem["index"]].key)
+            written = details.get("nInserted", 0) + details.get("nMatched", 0)
+        if written + len(refused) < len(changes):
+            ids = [str(change.key) for change in changes if change.key not in refused]
+            cursor = self.collection.find({"_id": {"$in": ids}}, {"v": 1, "applied": {"$slice": -1}})
+            now_there = {row["_id"]: (row["v"], row["applied"]) for row in await cursor.to_list(None)}
+            for change in changes:
+                mine = (change.stored.version, list(change.stored.applied[-1:]))
+                if change.key not in refused and now_there.get(str(change.key)) != mine:
+                    refused.add(change.key)
+        return refused
+
+    async def logged(self, ids: Mapping[Key, Collection[str]]) -> dict[Key, set[str]]:
+        names = {f"{key}/{event_id}": (key, event_id) for key, some in ids.items() for event_id in some}
+        found: dict[Key, set[str]] = {}
+        with guarded():
+            cursor = self._applied.find({"_id": {"$in": list(names)}}, {"_id": 1})
+            for row in await cursor.to_list(None):
+                key, event_id = names[row["_id"]]
+                found.setdefault(key, set()).add(event_id)
+        return found
+
+    async def mark_told(self, versions: Mapping[Key, int]) -> None:
+        operations = [
+            UpdateOne({"_id": str(key), "v": version}, {"$set": {"untold": []}, "$unset": {"untold_at": ""}})
+            for key, version in versions.items()
+        ]
+        if operations:
+            with guarded():
+                await self.collection.bulk_write(operations, ordered=False)
+
+    async def due(self, now: datetime, limit: int) -> list[tuple[Key, int]]:
+        with guarded():
+            cursor = self.collection.find({"due_at": {"$lte": now}}, {"v": 1}).sort("due_at", 1).limit(limit)
+            return [(key_of(row["_id"]), row["v"]) for row in await cursor.to_list(None)]
+
+    async def with_untold(self, before: datetime, limit: int) -> list[Key]:
+        with guarded():
+            cursor = self.collection.find({"untold_at": {"$lte": before}}, {"_id": 1}).limit(limit)
+            return [key_of(row["_id"]) for row in await cursor.to_list(None)]
+
+
+def _guard(change: Change[Any]) -> Document:
+    """Return the filter that finds the document only as it was when it was read."""
+    return {"_id": str(change.key), "v": change.base_version}
+
+
+async def insert_new(collection: Collection_, documents: Sequence[Document]) -> int:
+    """Insert the documents that are not there yet, by `_id`, and return how many these were."""
+    if not documents:
+        return 0
+    with guarded():
+        try:
+            result = await collection.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            details = error.details or {}
+            if any(problem.get("code") != DUPLICATE for problem in details.get("writeErrors", ())):
+                raise
+            return int(details.get("nInserted", 0))
+    return len(result.inserted_ids)
+
+
+def key_of(document_id: str) -> Key:
+    """Return the key that a document's `_id` names."""
+    tenant, _, name = document_id.partition("/")
+    return Key(tenant, name)
+
+
+__all__ = [
+    "AnyEvent",
+    "Awaitable",
+    "Collection_",
+    "Database",
+    "Document",
+    "DuplicateKeyError",
+    "IndexModel",
+    "MongoStore",
+    "Shape",
+    "connect",
+    "guarded",
+    "insert_new",
+    "key_of",
+    "ping",
+]

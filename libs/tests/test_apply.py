@@ -1,0 +1,160 @@
+"""Apply under crashes and repetition: whatever goes wrong in between, the end is the same."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs import telemetry
+from libs.apply import Apply
+from libs.errors import Unavailable
+from libs.events import visitor
+from libs.events.base import AnyEvent, Event, Facts, Tick, after
+from libs.local import LocalStore
+from libs.stored import REMEMBERED, Change, Key
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+KEY = Key("acme", "v")
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """The pages seen; `due` asks for a tick."""
+
+    pages: tuple[str, ...] = ()
+    due: datetime | None = None
+    ticks: int = 0
+
+
+def decide(trail: Trail, event: AnyEvent, now: datetime) -> tuple[Trail, Facts]:
+    match event.data:
+        case visitor.PageViewed(url="/nothing"):
+            return trail, []
+        case visitor.PageViewed() as data:
+            told = visitor.Searched(visitor_id=data.visitor_id, query=data.url)
+            return replace(trail, pages=(*trail.pages, data.url)), [after(event, now, told)]
+        case visitor.Consented():
+            return replace(trail, due=now + timedelta(seconds=10)), []
+        case Tick() if trail.due and now >= trail.due:
+            return replace(trail, due=None, ticks=trail.ticks + 1), []
+        case _:
+            return trail, []
+
+
+def page(number: int, url: str = "") -> AnyEvent:
+    data = visitor.PageViewed(visitor_id="v", url=url or f"/{number}")
+    return Event(f"e-{number}", "acme", NOON, data, "j")
+
+
+class Broken:
+    """A store and a bus that fail when their plan says so, before or after having done it."""
+
+    def __init__(self, plan: Sequence[int]) -> None:
+        self.store: LocalStore[Trail] = LocalStore("trails", lambda key: Trail(), lambda trail: trail.due)
+        self.told: list[AnyEvent] = []
+        self._plan = list(plan)
+        save = self.store.save
+
+        async def saves(changes: Sequence[Change[Trail]]) -> set[Key]:
+            self._fail(1)
+            refused = await save(changes)
+            self._fail(2)
+            return refused
+
+        self.store.save = saves  # type: ignore[method-assign]  # the fault is here
+
+    def _fail(self, kind: int) -> None:
+        if self._plan and self._plan[0] == kind:
+            self._plan.pop(0)
+            raise Unavailable("broken", "as planned")
+
+    async def tell(self, events: Sequence[AnyEvent]) -> None:
+        self._fail(3)
+        self.told.extend(events)
+        self._fail(4)
+
+    async def feed(self, batches: Sequence[Sequence[int]]) -> None:
+        """Give batches until each is taken; every failure is a new process with no memory of its own."""
+        apply = Apply(self.store, decide, self.tell, "/test")
+        for batch in batches:
+            while True:
+                try:
+                    await apply([(KEY, page(number)) for number in batch], NOON)
+                    break
+                except Unavailable:
+                    apply = Apply(self.store, decide, self.tell, "/test")
+
+
+@given(
+    plan=st.lists(st.integers(1, 4), max_size=8),
+    batches=st.lists(st.lists(st.integers(0, 9), max_size=5), max_size=6),
+)
+async def test_it_ends_the_same_whatever_fails(plan: list[int], batches: list[list[int]]) -> None:
+    sound, broken = Broken([]), Broken(plan)
+
+    await sound.feed(batches)
+    await broken.feed(batches)
+    await Apply(broken.store, decide, broken.tell, "/test").sweep(NOON)
+
+    assert await broken.store.get(KEY) == await sound.store.get(KEY)
+    assert list(dict.fromkeys(broken.told)) == list(dict.fromkeys(sound.told))
+    assert [event.sequence for event in dict.fromkeys(sound.told)] == list(range(1, len(set(sound.told)) + 1))
+
+
+async def test_it_remembers_what_fell_out_of_its_window() -> None:
+    whole = Broken([])
+    numbers = list(range(3 * REMEMBERED))
+
+    await whole.feed([numbers[start : start + 100] for start in range(0, len(numbers), 100)])
+    await whole.feed([numbers])
+
+    state = await whole.store.get(KEY)
+    assert state is not None and len(state.pages) == len(numbers)
+    assert len(whole.store.kept[KEY].applied) <= 2 * REMEMBERED
+
+
+async def test_it_keeps_nothing_of_an_aggregate_of_which_nothing_came_to_be_known() -> None:
+    whole = Broken([])
+
+    await Apply(whole.store, decide, whole.tell, "/test")([(KEY, page(1, "/nothing"))], NOON)
+
+    assert whole.store.kept == {}
+
+
+async def test_it_lets_a_deadline_come_once() -> None:
+    whole = Broken([])
+    apply = Apply(whole.store, decide, whole.tell, "/test")
+    asked = Event("c-1", "acme", NOON, visitor.Consented(visitor_id="v", purposes=(), granted=True), "j")
+    await apply([(KEY, asked)], NOON)
+
+    early = await apply.tick(NOON + timedelta(seconds=9))
+    late = [await apply.tick(NOON + timedelta(seconds=seconds)) for seconds in (10, 11)]
+
+    assert (early, late) == (0, [1, 0])
+    state = await whole.store.get(KEY)
+    assert state is not None and state.ticks == 1
+
+
+async def test_it_continues_the_trace_of_the_cause() -> None:
+    whole = Broken([])
+    cause = page(1)._replace(traceparent=telemetry.rooted("somewhere"))
+
+    await Apply(whole.store, decide, whole.tell, "/test")([(KEY, cause)], NOON)
+
+    (fact,) = whole.told
+    assert fact.traceparent[:36] == cause.traceparent[:36]
+    assert fact.traceparent != cause.traceparent
+
+
+async def test_it_refuses_two_facts_of_one_id() -> None:
+    def careless(trail: Trail, event: AnyEvent, now: datetime) -> tuple[Trail, Facts]:
+        told = visitor.Searched(visitor_id="v", query="x")
+        return trail, [after(event, now, told), after(event, now, told)]
+
+    whole = Broken([])
+
+    with pytest.raises(AssertionError, match="tell them apart"):
+        await Apply(whole.store, careless, whole.tell, "/test")([(KEY, page(1))], NOON)

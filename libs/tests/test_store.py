@@ -1,0 +1,109 @@
+"""Apply on a real database: what it promises to every service."""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from libs import clock, mongo
+from libs.apply import Apply
+from libs.events import visitor
+from libs.events.base import AnyEvent, Event, Facts, after
+from libs.mongo import MongoStore, Shape
+from libs.settings import Settings
+from libs.stored import Key
+
+pytestmark = pytest.mark.real
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    pages: tuple[str, ...] = ()
+    due: datetime | None = None
+
+
+def decide(trail: Trail, event: AnyEvent, now: datetime) -> tuple[Trail, Facts]:
+    if isinstance(event.data, visitor.PageViewed):
+        fact = visitor.Searched(visitor_id=event.data.visitor_id, query=event.data.url)
+        return replace(trail, pages=(*trail.pages, event.data.url)), [after(event, now, fact)]
+    return replace(trail, due=None), []
+
+
+SHAPE = Shape("trails", Trail, lambda key: Trail(), due=lambda trail: trail.due)
+
+
+def page(visitor_id: str, number: int) -> AnyEvent:
+    data = visitor.PageViewed(visitor_id=visitor_id, url=f"/{number}")
+    return Event(f"{visitor_id}-{number}", "acme", clock.now(), data, "j-1")
+
+
+@pytest.fixture
+async def settings(mongo_url: str) -> Settings:
+    return Settings(mongo_url=mongo_url, mongo_database_prefix=f"t{uuid.uuid4().hex[:8]}_")
+
+
+async def test_it_applies_once_whatever_comes_again(settings: Settings) -> None:
+    told: list[AnyEvent] = []
+
+    async def tell(events: Sequence[AnyEvent]) -> None:
+        told.extend(events)
+
+    async with mongo.connect(settings.mongo_url, settings.database_of("t")) as database:
+        store = MongoStore(database, SHAPE)
+        await store.create_indexes()
+        apply = Apply(store, decide, tell, "/test")
+        key = Key("acme", "v")
+        events = [page("v", n) for n in range(700)]  # more than are remembered beside the state
+
+        for start in range(0, 700, 100):
+            await apply([(key, event) for event in events[start : start + 100]], clock.now())
+        await apply.settle()
+        await Apply(store, decide, tell, "/test")([(key, event) for event in events], clock.now())
+
+        state = await store.get(key)
+    assert state is not None and len(state.pages) == 700
+    assert [event.sequence for event in told] == list(range(1, 701))
+
+
+async def test_it_lets_one_of_two_writers_win_and_the_other_decide_again(settings: Settings) -> None:
+    async def tell(events: Sequence[AnyEvent]) -> None:
+        return
+
+    async with mongo.connect(settings.mongo_url, settings.database_of("t")) as database:
+        store = MongoStore(database, SHAPE)
+        writers = [Apply(store, decide, tell, "/test") for _ in range(2)]
+        key = Key("acme", "w")
+
+        for n in range(20):
+            await asyncio.gather(
+                *(writer([(key, page(f"w{place}", n))], clock.now()) for place, writer in enumerate(writers))
+            )
+
+        state = await store.get(key)
+    assert state is not None and len(state.pages) == 40
+
+
+async def test_it_tells_what_a_dead_process_left_behind(settings: Settings) -> None:
+    told: list[AnyEvent] = []
+
+    async def die(events: Sequence[AnyEvent]) -> None:
+        raise ConnectionAbortedError
+
+    async def tell(events: Sequence[AnyEvent]) -> None:
+        told.extend(events)
+
+    async with mongo.connect(settings.mongo_url, settings.database_of("t")) as database:
+        store = MongoStore(database, SHAPE)
+        key = Key("acme", "x")
+        with pytest.raises(ConnectionAbortedError):
+            await Apply(store, decide, die, "/test")([(key, page("x", 1))], clock.now())
+
+        successor = Apply(store, decide, tell, "/test")
+        await successor.sweep(clock.now() + timedelta(minutes=1))
+        await successor.settle()
+        await successor.sweep(clock.now() + timedelta(minutes=1))
+
+    assert [event.caused_by for event in told] == ["x-1"]

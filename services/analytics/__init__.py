@@ -1,0 +1,1 @@
+"""Figures: counted from the bus as it flows, equal to a fold over it."""

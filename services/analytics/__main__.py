@@ -1,0 +1,60 @@
+"""Run analytics: python -m services.analytics"""
+
+import asyncio
+from functools import partial
+
+from libs import bus, clock, election, mongo, objects, rpc_server, service, telemetry
+from libs.rpc.analytics.v1.analytics_pb2_grpc import add_AnalyticsServiceServicer_to_server
+from services.analytics import archive
+from services.analytics.handlers import SOURCE, WANTED, Counting
+from services.analytics.rpc import AnalyticsServicer
+from services.analytics.settings import AnalyticsSettings
+from services.analytics.store import Stores
+
+# One reader of each topic keeps its dead letters; those of the adapters and the pools have their own.
+KEEPS = frozenset(
+    f"trunkline.{owner}"
+    for owner in ("session", "routing", "agent", "ivr", "crm_context", "workflow", "recording")
+)
+
+
+async def main() -> None:
+    settings = AnalyticsSettings()
+    telemetry.start("analytics", settings.log_level, settings.otlp_endpoint)
+    async with (
+        mongo.connect(settings.mongo_url, settings.database_of("analytics")) as database,
+        bus.connect(settings, SOURCE) as kafka,
+    ):
+        stores = Stores(database)
+        await stores.create_indexes()
+        counting = Counting(stores.contacts, stores.agents, stores.intervals, kafka, clock.now)
+        servicer = AnalyticsServicer(stores, clock.now)
+        chosen = election.choose(settings.election, database, settings.holder())
+        async with rpc_server.serve(
+            partial(add_AnalyticsServiceServicer_to_server, servicer),
+            port=settings.grpc_port_of("analytics"),
+            secret=settings.service_secret,
+            now=clock.now,
+            host=settings.host,
+        ):
+            await service.run(
+                "analytics",
+                settings.health_port_of("analytics"),
+                kafka.consume("analytics", WANTED, counting.handle, keeps_dead_letters_of=KEEPS),
+                archive.run(
+                    kafka,
+                    objects.of(settings),
+                    database,
+                    chosen,
+                    clock.now,
+                    flush_s=settings.archive_flush_s,
+                    compact_every_s=settings.archive_compact_every_s,
+                ),
+                service.keep_time([counting.contacts, counting.agents, counting.intervals], clock.now),
+                ready=partial(mongo.ping, database),
+                host=settings.host,
+            )
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

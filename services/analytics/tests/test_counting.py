@@ -1,0 +1,172 @@
+"""What each fact adds to the figures."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from libs.events import agent, interaction, routing, session
+from libs.events.base import AnyEvent, Event, Fact, Tick
+from services.analytics.domain import agent_time, contact, interval
+from services.analytics.domain.agent_time import AgentTime
+from services.analytics.domain.contact import Contact
+from services.analytics.domain.counts import Counted, bound_ms, grain_of, spread
+from services.analytics.domain.interval import Interval
+from services.analytics.domain.kpis import figures, quantile
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+ROUTED = {"session_id": "s", "contact_id": "c", "pool_id": "main", "queue_id": "service", "channel": "chat"}
+
+
+def at(seconds: float, data: Fact) -> AnyEvent:
+    return Event(f"{data.type}-{seconds}", "acme", NOON + timedelta(seconds=seconds), data, "j")
+
+
+def fold(*events: AnyEvent) -> tuple[Contact, dict[tuple[str, str], dict[str, int]]]:
+    """Return the contact after events, and all that was counted by (dimension, id)."""
+    known = Contact("c")
+    sums: dict[tuple[str, str], dict[str, int]] = {}
+    for event in events:
+        known, facts = contact.decide(known, event, event.time)
+        for fact in facts:
+            assert isinstance(fact.data, Counted)
+            counts = sums.setdefault((fact.data.dimension, fact.data.id), {})
+            for name, n in fact.data.counts.items():
+                counts[name] = counts.get(name, 0) + n
+    return known, sums
+
+
+def routed(kind: type[Fact], **more: object) -> Fact:
+    return kind.model_validate({**ROUTED, **more})
+
+
+ANSWERED = (
+    at(0, routed(routing.ContactEnqueued)),
+    at(12, routed(routing.ContactAssigned, offer_id="o", agent_id="ana", waited_ms=12_000)),
+    at(72, routed(routing.ContactReleased, agent_id="ana", talked_ms=60_000)),
+    at(90, routed(routing.ContactWrappedUp, agent_id="ana", wrap_up_ms=18_000)),
+)
+
+
+def test_it_counts_an_answered_contact() -> None:
+    known, sums = fold(*ANSWERED)
+
+    made = figures(sums["queue", "service"])
+    assert (made["offered"], made["answered"], made["waiting"]) == (1, 1, 0)
+    assert (made["asa_ms"], made["aht_ms"], made["service_level_20000ms"]) == (12_000, 78_000, 1)
+    assert (known.agent_id, known.waited_ms, known.talked_ms) == ("ana", 12_000, 60_000)
+    assert sums["queue", "service"] == sums["tenant", "acme"] == sums["channel", "chat"]
+
+
+def test_it_counts_the_same_in_any_order() -> None:
+    assert fold(*reversed(ANSWERED))[1] == fold(*ANSWERED)[1]
+
+
+def test_it_counts_an_abandoned_contact() -> None:
+    _, sums = fold(
+        at(0, routed(routing.ContactEnqueued)), at(4, routed(routing.ContactAbandoned, waited_ms=4_000))
+    )
+
+    made = figures(sums["queue", "service"])
+    assert (made["abandoned"], made["short_abandoned"], made["abandon_wait_ms"]) == (1, 1, 4_000)
+    assert made["service_level_20000ms"] == 0
+    assert "service_level_long_20000ms" not in made  # nothing to divide by
+
+
+@pytest.mark.parametrize(
+    ("queue_at", "answered_at", "ended_at", "expected"),
+    [
+        (10, 25, 100, {"offered": 1, "answered": 1, "abandoned": 0, "asa_ms": 15_000, "att_ms": 75_000}),
+        (None, 25, 100, {"offered": 1, "answered": 1, "abandoned": 0, "asa_ms": 0, "att_ms": 75_000}),
+        (10, None, 40, {"offered": 1, "answered": 0, "abandoned": 1, "abandon_wait_ms": 30_000}),
+    ],
+)
+def test_it_counts_what_an_outside_acd_did(
+    queue_at: int | None, answered_at: int | None, ended_at: int, expected: dict[str, float]
+) -> None:
+    start = interaction.Started(
+        interaction_id="c", channel="voice", entry_point="line", distribution="external"
+    )
+    events = [at(0, start)]
+    if queue_at is not None:
+        events.append(at(queue_at, interaction.QueueEntered(interaction_id="c", queue_id="PS")))
+    if answered_at is not None:
+        answered = interaction.MediaChanged(
+            interaction_id="c", change="answered", agent_id="tova", queue_id="PS"
+        )
+        events.append(at(answered_at, answered))
+    events.append(at(ended_at, interaction.Ended(interaction_id="c", by="customer")))
+
+    _, sums = fold(*events)
+
+    made = figures(sums["queue", "PS"])
+    assert {name: made[name] for name in expected} == expected
+
+
+def test_it_counts_a_survey_for_its_queue_and_agent() -> None:
+    answer = session.SurveyAnswered(
+        session_id="s", interaction_id="c", channel="chat", agent_id="ana", queue_id="service", csat=4
+    )
+
+    _, sums = fold(at(0, answer))
+
+    assert figures(sums["agent", "ana"])["csat"] == figures(sums["queue", "service"])["csat"] == 1
+
+
+def test_it_spreads_a_state_over_the_intervals_it_covered() -> None:
+    entered = agent.StateEntered(
+        agent_id="ana",
+        pool_id="main",
+        state="not_ready",
+        since=NOON + timedelta(minutes=20),
+        previous="ready",
+        previous_ms=20 * 60_000,
+    )
+
+    known, facts = agent_time.decide(AgentTime(), at(1200, entered), NOON)
+
+    assert known.state == "not_ready"
+    mine = [fact.data for fact in facts if isinstance(fact.data, Counted) and fact.data.dimension == "agent"]
+    assert [(each.start, each.counts["ready_ms"]) for each in mine] == [
+        (NOON, 15 * 60_000),
+        (NOON + timedelta(minutes=15), 5 * 60_000),
+    ]
+
+
+def test_it_tells_an_interval_when_it_is_over_and_again_when_late_facts_came() -> None:
+    counted = Counted(dimension="queue", id="service", start=NOON, counts={"offered": 1})
+    tick = at(0, Tick(of="x"))
+    later = NOON + timedelta(hours=1)
+
+    first, _ = interval.decide(Interval(), at(1, counted), NOON)
+    early, nothing = interval.decide(first, tick, NOON + timedelta(minutes=5))
+    told, (fact,) = interval.decide(early, tick, later)
+    late, _ = interval.decide(told, at(2, counted), later)
+    _, (again,) = interval.decide(late, tick, later + timedelta(minutes=5))
+
+    assert nothing == []
+    assert (fact.data.revision, again.data.revision) == (1, 2)  # type: ignore[attr-defined]
+    assert again.data.figures["offered"] == 2  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("waited_ms", "bound"),
+    [(0, 0), (1, 10), (1000, 1000), (1001, 1100), (60_001, 61_000), (600_001, 610_000)],
+)
+def test_it_keeps_whole_seconds_exact(waited_ms: int, bound: int) -> None:
+    assert bound_ms(waited_ms) == bound
+
+
+def test_it_finds_quantiles_by_nearest_rank() -> None:
+    histogram = [(100, 5), (200, 4), (900, 1)]
+
+    assert [quantile(histogram, q) for q in (0.5, 0.9, 0.95)] == [100, 200, 900]
+    assert quantile([], 0.5) is None
+
+
+def test_it_cuts_time_at_the_borders() -> None:
+    start = NOON + timedelta(minutes=14, seconds=59)
+
+    parts = list(spread(start, start + timedelta(seconds=2)))
+
+    assert [ms for _, ms in parts] == [1000, 1000]
+    assert grain_of(start) == NOON

@@ -1,0 +1,1 @@
+"""Customers: who they are, how they are recognised, and what an agent should know when one calls."""

@@ -1,0 +1,1 @@
+"""The rules of customers, visitors and context packs: no I/O, no clock, no randomness."""

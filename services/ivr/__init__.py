@@ -1,0 +1,1 @@
+"""Self-service: flows as versioned documents, and the dialogues that follow them."""

@@ -1,0 +1,1 @@
+"""Keeps conversations: transcripts of chats, audio by upload, and who looked at them."""

@@ -1,0 +1,1 @@
+"""Routing: who waits, who is there, and who serves whom."""

@@ -1,0 +1,51 @@
+"""Run routing: python -m services.routing"""
+
+import asyncio
+from functools import partial
+
+from libs import bus, clock, mongo, service, telemetry
+from libs.rpc.routing.v1.routing_pb2_grpc import add_RoutingServiceServicer_to_server
+from libs.rpc_server import serve
+from services.routing.handlers import GROUP, SOURCE, WANTED, Matching, handler, teller
+from services.routing.rpc import RoutingService
+from services.routing.settings import Settings
+from services.routing.store import MongoDecisions, MongoPools
+
+
+async def main() -> None:
+    settings = Settings()
+    telemetry.start("routing", settings.log_level, settings.otlp_endpoint)
+    async with (
+        mongo.connect(settings.mongo_url, settings.database_of("routing")) as database,
+        bus.connect(settings, SOURCE) as the_bus,
+    ):
+        pools = MongoPools(database)
+        decisions = MongoDecisions(database, settings.routing_decisions_kept_days)
+        await pools.create_indexes()
+        await decisions.create_indexes()
+        matching = Matching(pools, teller(the_bus, decisions))
+        register = partial(add_RoutingServiceServicer_to_server, RoutingService(pools, decisions, clock.now))
+        async with serve(
+            register,
+            port=settings.grpc_port_of("routing"),
+            secret=settings.service_secret,
+            now=clock.now,
+            host=settings.host,
+        ):
+            await service.run(
+                "routing",
+                settings.health_port_of("routing"),
+                the_bus.consume(
+                    GROUP,
+                    WANTED,
+                    handler(matching, clock.now),
+                    keeps_dead_letters_of=("trunkline.queue",),
+                ),
+                service.keep_time([matching], clock.now),
+                ready=partial(mongo.ping, database),
+                host=settings.host,
+            )
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,1 @@
+"""The pure rules of routing: a pool, an event, what follows."""

@@ -1,0 +1,220 @@
+"""What happens to contacts: they are queued, leave, are moved, passed on, overflow."""
+
+from dataclasses import replace
+from typing import Literal
+
+from libs.events import queue, routing
+from libs.events.base import AnyEvent
+from services.routing.domain import offers, wrap_up
+from services.routing.domain.model import BEGINNING, Contact, Queue, seconds, to_ms
+from services.routing.domain.turn import Turn
+
+VIP_PRIORITY = 10  # per level
+TRANSFER_INSISTS_S = 60.0  # on the agent named in a transfer; after that anybody of the queue
+Cause = Literal["arrived", "transferred", "overflowed", "moved"]
+
+
+def queued(turn: Turn, event: AnyEvent, data: queue.ContactQueued) -> None:
+    """Admit a contact, unless its queue cannot take it; one already here or over is left as it is."""
+    ended = turn.finished.get(data.contact_id)
+    if data.contact_id in turn.contacts or (ended and ended.outcome in ("abandoned", "released")):
+        return
+    since = min(event.time, turn.now)
+    contact = Contact(
+        contact_id=data.contact_id,
+        session_id=data.session_id,
+        journey_id=event.journey_id,
+        queue_id=data.queue_id,
+        channel=data.channel,
+        needs=data.needs,
+        priority=data.priority + VIP_PRIORITY * data.vip_level,
+        since=since,
+        aged_since=since,
+        customer_id=data.customer_id,
+        reason=data.reason,
+        preferred_agent_id=data.preferred_agent_id,
+        insist_until=since + seconds(data.preferred_for_s)
+        if data.preferred_agent_id and data.preferred_for_s
+        else None,
+    )
+    why = _why_not(turn, data)
+    if why:
+        turn.tell(routing.ContactRejected(**contact.about(turn.pool_id), reason=why), event.journey_id)
+        turn.end(data.contact_id, ended.outcome if ended else "rejected")
+    elif ended and ended.outcome == "withdrawn":
+        _tell_enqueued(turn, contact, "arrived")
+        left = routing.ContactAbandoned(**contact.about(turn.pool_id), waited_ms=to_ms(ended.at - since))
+        turn.tell(left, event.journey_id)
+        turn.end(data.contact_id, "abandoned")
+    else:
+        enqueue(turn, contact, turn.queues[data.queue_id], "arrived")
+
+
+def _why_not(
+    turn: Turn, data: queue.ContactQueued
+) -> Literal["unknown_queue", "queue_disabled", "queue_full"] | None:
+    wanted = turn.queues.get(data.queue_id)
+    if wanted is None:
+        return "unknown_queue"
+    if not wanted.config.enabled:
+        return "queue_disabled"
+    return "queue_full" if _is_full(turn, wanted) else None
+
+
+def _is_full(turn: Turn, wanted: Queue) -> bool:
+    limit = wanted.config.max_waiting
+    if not limit:
+        return False
+    queue_id = wanted.config.queue_id
+    waiting = sum(each.queue_id == queue_id and each.state == "waiting" for each in turn.contacts.values())
+    return waiting >= limit
+
+
+def enqueue(turn: Turn, contact: Contact, into: Queue, cause: Cause) -> None:
+    """Let the contact wait in a queue; its age goes with it, its measured wait begins anew with `since`."""
+    limit_s = into.config.max_wait_s
+    entered = replace(
+        contact,
+        queue_id=into.config.queue_id,
+        overflow_at=contact.since + seconds(limit_s) if limit_s else None,
+        position=0,
+        position_at=BEGINNING,
+    )
+    _tell_enqueued(turn, entered, cause)
+    turn.admit(entered)
+
+
+def _tell_enqueued(turn: Turn, contact: Contact, cause: Cause) -> None:
+    fact = routing.ContactEnqueued(
+        **contact.about(turn.pool_id), cause=cause, priority=contact.priority, since=contact.since
+    )
+    turn.tell(fact, contact.journey_id)
+
+
+def withdrawn(turn: Turn, data: queue.ContactWithdrawn) -> None:
+    """End a contact: who waits has abandoned, who talks is released to wrap-up."""
+    contact = turn.contacts.get(data.contact_id)
+    if contact is None:
+        ended = turn.finished.get(data.contact_id)
+        if ended is None or ended.outcome == "rejected":
+            turn.end(data.contact_id, "withdrawn")  # should it yet be queued, it is abandoned at once
+        return
+    about = contact.about(turn.pool_id)
+    if contact.state == "assigned":
+        talked_ms = wrap_up.talked_ms(contact, turn.now)
+        released = routing.ContactReleased(
+            **about, agent_id=contact.agent_id, talked_ms=talked_ms, by=data.by
+        )
+        turn.tell(released, contact.journey_id)
+        wrap_up.begin(turn, contact)
+        turn.end(data.contact_id, "released")
+        return
+    if contact.state == "offered":
+        offers.withdraw(turn, contact, f"{data.by} left")
+    left = routing.ContactAbandoned(**about, waited_ms=to_ms(turn.now - contact.since), by=data.by)
+    turn.tell(left, contact.journey_id)
+    turn.end(data.contact_id, "abandoned")
+
+
+def moved(turn: Turn, data: queue.ContactMoved) -> None:
+    """Do a supervisor's will with a contact that nobody serves yet; a full queue does not stop him."""
+    contact = turn.contacts.get(data.contact_id)
+    if contact is None or contact.state == "assigned":
+        turn.refuse(data.by, "unknown_contact", "the contact does not wait")
+        return
+    into = turn.queues.get(data.to_queue_id) if data.to_queue_id else None
+    if data.to_queue_id and (into is None or not into.config.enabled):
+        turn.refuse(data.by, "unknown_queue")
+        return
+    if data.priority is not None:
+        contact = replace(contact, priority=data.priority)
+        turn.contacts[contact.contact_id] = contact
+    if into is None or data.to_queue_id == contact.queue_id:
+        return
+    if contact.state == "offered":
+        contact = offers.withdraw(turn, contact, "moved")
+    waited_ms = to_ms(turn.now - contact.since)
+    fact = routing.ContactMoved(
+        **contact.about(turn.pool_id), to_queue_id=data.to_queue_id, by=data.by, waited_ms=waited_ms
+    )
+    turn.tell(fact, contact.journey_id)
+    enqueue(turn, replace(contact, since=turn.now, been_in=(), passed_by=""), into, "moved")
+
+
+def transfer_requested(turn: Turn, data: queue.TransferRequested) -> None:
+    """Let the agent who talks pass the contact on; he wraps up, it waits with the age it has."""
+    contact = turn.contacts.get(data.contact_id)
+    agent = turn.agents.get(data.agent_id)
+    if agent is None:
+        turn.refuse(data.agent_id, "unknown_agent")
+        return
+    if contact is None:
+        turn.refuse(data.agent_id, "unknown_contact")
+        return
+    if contact.state != "assigned" or contact.agent_id != data.agent_id:
+        turn.refuse(data.agent_id, "not_your_contact")
+        return
+    to_queue_id = data.to_queue_id or (contact.queue_id if data.to_agent_id else "")
+    into = turn.queues.get(to_queue_id)
+    if into is None or not into.config.enabled:
+        turn.refuse(data.agent_id, "unknown_queue")
+        return
+    if data.to_agent_id and not _can_be_named(turn, contact, data):
+        turn.refuse(data.agent_id, "agent_unavailable")
+        return
+    fact = routing.ContactTransferred(
+        **contact.about(turn.pool_id),
+        agent_id=data.agent_id,
+        to_queue_id=to_queue_id,
+        to_agent_id=data.to_agent_id,
+        talked_ms=wrap_up.talked_ms(contact, turn.now),
+        reason=data.reason,
+    )
+    turn.tell(fact, contact.journey_id)
+    wrap_up.begin(turn, contact)
+    passed = replace(
+        contact,
+        since=turn.now,
+        assigned_at=None,
+        been_in=(),
+        reason=data.reason or contact.reason,
+        preferred_agent_id=data.to_agent_id,
+        by_name=bool(data.to_agent_id),
+        passed_by=data.agent_id,
+        insist_until=turn.now + seconds(TRANSFER_INSISTS_S) if data.to_agent_id else None,
+    )
+    enqueue(turn, passed, into, "transferred")
+
+
+def _can_be_named(turn: Turn, contact: Contact, data: queue.TransferRequested) -> bool:
+    named = turn.agents.get(data.to_agent_id)
+    return (
+        named is not None
+        and named.signed_in
+        and data.to_agent_id != data.agent_id
+        and named.config.capacity.get(contact.channel, 0) > 0
+    )
+
+
+def overflow(turn: Turn, contact: Contact) -> None:
+    """Send a contact that waited too long on, never back to a queue it came from; else let it wait here."""
+    to_queue_id = turn.queues[contact.queue_id].config.overflow_queue_id
+    into = turn.queues.get(to_queue_id)
+    been_in = (*contact.been_in, contact.queue_id)
+    if into is None or not into.config.enabled or to_queue_id in been_in or _is_full(turn, into):
+        turn.contacts[contact.contact_id] = replace(contact, overflow_at=None)
+        return
+    waited_ms = to_ms(turn.now - contact.since)
+    fact = routing.ContactOverflowed(
+        **contact.about(turn.pool_id), to_queue_id=to_queue_id, waited_ms=waited_ms
+    )
+    turn.tell(fact, contact.journey_id)
+    enqueue(turn, replace(contact, since=turn.now, been_in=been_in, passed_by=""), into, "overflowed")
+
+
+def stop_insisting(turn: Turn, contact_id: str) -> None:
+    """Open a waiting contact to everybody when its time for the preferred agent is over."""
+    contact = turn.contacts[contact_id]
+    if contact.insist_until is not None and contact.insist_until <= turn.now:
+        turn.contacts[contact_id] = replace(contact, insist_until=None)
+        turn.reconsider(contact_id)

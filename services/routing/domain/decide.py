@@ -1,0 +1,60 @@
+"""Decide what an event means for a pool: one table from event to rule."""
+
+from datetime import datetime
+
+from libs.events import queue
+from libs.events.base import AnyEvent, Facts, Tick
+from services.routing.domain import contacts, offers, presence, wrap_up
+from services.routing.domain.model import Pool
+from services.routing.domain.turn import Turn
+
+
+def decide(pool: Pool, event: AnyEvent, now: datetime) -> tuple[Pool, Facts]:
+    """Return the pool after `event`, and the facts that follow; the same pool where nothing does."""
+    turn = Turn(pool, event, now)
+    match event.data:
+        case queue.ContactQueued() as data:
+            contacts.queued(turn, event, data)
+        case queue.ContactWithdrawn() as data:
+            contacts.withdrawn(turn, data)
+        case queue.ContactMoved() as data:
+            contacts.moved(turn, data)
+        case queue.TransferRequested() as data:
+            contacts.transfer_requested(turn, data)
+        case queue.OfferAccepted() as data:
+            offers.accepted(turn, data)
+        case queue.OfferDeclined() as data:
+            offers.declined(turn, data)
+        case queue.WrapUpCompleted() as data:
+            wrap_up.completed(turn, data)
+        case queue.AgentSignedIn() as data:
+            presence.signed_in(turn, data)
+        case queue.AgentSignedOut() as data:
+            presence.signed_out(turn, data)
+        case queue.AgentStateRequested() as data:
+            presence.state_requested(turn, data)
+        case queue.QueueConfigured() as data:
+            presence.queue_configured(turn, data)
+        case queue.AgentConfigured() as data:
+            presence.agent_configured(turn, data)
+        case Tick():
+            let_time_pass(turn)
+        case _:
+            return pool, ()
+    return turn.done()
+
+
+def let_time_pass(turn: Turn) -> None:
+    """Do what is due: offers and wrap-ups run out, who waited too long moves on, insisting ends."""
+    now = turn.now
+    for agent in list(turn.agents.values()):
+        for held in agent.holds.values():
+            if held.until is not None and held.until <= now:
+                wrap_up.finish(turn, agent.agent_id, held, timed_out=True)
+    for contact in list(turn.contacts.values()):
+        if contact.state == "offered" and contact.expires_at is not None and contact.expires_at <= now:
+            offers.expire(turn, contact)
+        elif contact.state == "waiting":
+            if contact.overflow_at is not None and contact.overflow_at <= now:
+                contacts.overflow(turn, contact)
+            contacts.stop_insisting(turn, contact.contact_id)

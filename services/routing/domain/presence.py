@@ -1,0 +1,117 @@
+"""Agents come and go: configuration, sign-in and sign-out, readiness with reasons."""
+
+from dataclasses import replace
+
+from libs.events import agent as agents
+from libs.events import queue, routing
+from services.routing.domain import offers, wrap_up
+from services.routing.domain.model import Agent, Contact, Queue, seconds
+from services.routing.domain.turn import Turn
+
+LOST_PRIORITY = 100  # for a contact whose agent was lost while talking: ahead of all that only waited
+
+
+def queue_configured(turn: Turn, data: queue.QueueConfigured) -> None:
+    """Take over a queue's settings; who waits there is looked at anew, since its needs may have changed."""
+    known = turn.queues.get(data.queue_id)
+    if known is not None and known.config == data:
+        return
+    turn.put_queue(replace(known, config=data) if known else Queue(data))
+    for contact in list(turn.contacts.values()):
+        if contact.state == "waiting" and contact.queue_id == data.queue_id:
+            limit_s = data.max_wait_s
+            overflow_at = contact.since + seconds(limit_s) if limit_s else None
+            turn.contacts[contact.contact_id] = replace(contact, overflow_at=overflow_at)
+            turn.reconsider(contact.contact_id)
+
+
+def agent_configured(turn: Turn, data: queue.AgentConfigured) -> None:
+    """Take over an agent's skills and capacity; contacts he has stay his, whatever was taken from him."""
+    known = turn.agents.get(data.agent_id)
+    if known is not None and known.config == data:
+        return
+    turn.put_agent(replace(known, config=data) if known else Agent(data))
+    if known is None or known.config.capacity != data.capacity:
+        fact = agents.CapacityChanged(
+            agent_id=data.agent_id, pool_id=turn.pool_id, capacity=dict(data.capacity)
+        )
+        turn.tell(fact)
+    if not data.enabled and turn.agents[data.agent_id].signed_in:
+        sign_out(turn, turn.agents[data.agent_id])
+
+
+def signed_in(turn: Turn, data: queue.AgentSignedIn) -> None:
+    """Let an agent in, not ready; signing in twice changes nothing."""
+    agent = turn.agents.get(data.agent_id)
+    if agent is None or not agent.config.enabled:
+        turn.refuse(data.agent_id, "unknown_agent")
+    elif not agent.signed_in:
+        turn.put_agent(replace(agent, signed_in=True, wants="not_ready", reason="signed_in"))
+
+
+def signed_out(turn: Turn, data: queue.AgentSignedOut) -> None:
+    agent = turn.agents.get(data.agent_id)
+    if agent is None:
+        turn.refuse(data.by or data.agent_id, "unknown_agent")
+    elif agent.signed_in:
+        sign_out(turn, agent)
+
+
+def sign_out(turn: Turn, agent: Agent) -> None:
+    """
+    Let an agent go, whatever he has on his hands: no customer is lost with him.
+
+    An offer is withdrawn; who talked to him waits again, ahead of others; a wrap-up ends as if timed out.
+    """
+    agent_id = agent.agent_id
+    for held in agent.holds.values():
+        if held.state == "wrap_up":
+            wrap_up.finish(turn, agent_id, held, timed_out=True)
+        elif held.state == "offered":
+            offers.take_back(turn, held, "agent signed out")
+        else:
+            _lose(turn, turn.contacts[held.contact_id])
+    turn.put_agent(replace(turn.agents[agent_id], signed_in=False, wants="not_ready", reason=""))
+    for contact in turn.contacts.values():
+        if contact.state == "waiting" and contact.preferred_agent_id == agent_id:
+            turn.reconsider(contact.contact_id)
+
+
+def _lose(turn: Turn, contact: Contact) -> None:
+    fact = routing.ContactRequeued(
+        **contact.about(turn.pool_id), cause="agent_lost", agent_id=contact.agent_id
+    )
+    turn.tell(fact, contact.journey_id)
+    turn.let_go(contact.agent_id, contact.contact_id)
+    limit_s = turn.queues[contact.queue_id].config.max_wait_s
+    turn.wait(
+        replace(
+            contact,
+            since=turn.now,
+            assigned_at=None,
+            priority=contact.priority + LOST_PRIORITY,
+            overflow_at=turn.now + seconds(limit_s) if limit_s else None,
+            position=0,
+        )
+    )
+
+
+def state_requested(turn: Turn, data: queue.AgentStateRequested) -> None:
+    """
+    Note what an agent wants; it takes effect when his hands are empty.
+
+    Asked by himself, an open offer stays with him; asked by a supervisor, it is withdrawn.
+    """
+    agent = turn.agents.get(data.agent_id)
+    if agent is None:
+        turn.refuse(data.by or data.agent_id, "unknown_agent")
+        return
+    if not agent.signed_in:
+        turn.refuse(data.by or data.agent_id, "not_signed_in")
+        return
+    reason = data.reason if data.state == "not_ready" else ""
+    turn.put_agent(replace(agent, wants=data.state, reason=reason))
+    if data.state == "not_ready" and data.by not in ("", data.agent_id):
+        for held in agent.holds.values():
+            if held.state == "offered":
+                offers.take_back(turn, held, "agent taken out by a supervisor")

@@ -1,0 +1,285 @@
+"""The pool while one event is decided: what it becomes, whom that concerns, and the facts to tell."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import islice
+
+from libs.events import agent as agents
+from libs.events import routing
+from libs.events.base import AnyEvent, Fact, Facts, after, follow_id
+from services.routing.domain import match, waits
+from services.routing.domain.model import (
+    ESTIMATES_EVERY_S,
+    Agent,
+    Contact,
+    Entered,
+    Finished,
+    Held,
+    Pool,
+    Queue,
+    seconds,
+    to_ms,
+)
+
+REMEMBERED_FINISHED = 500
+REMEMBERED_FOR = timedelta(hours=1)
+REMEMBERED_OFFERS = 4
+
+
+class Turn:
+    """
+    A working copy of the pool; `done` gives the pool back with the facts.
+
+    Rules change agents and contacts through it, and it notes whom that concerns: so that at the end the freed
+    find work, the new find agents, and each agent's new state is told once.
+    """
+
+    def __init__(self, pool: Pool, event: AnyEvent, now: datetime) -> None:
+        self.pool_id = pool.pool_id
+        self.now = max(now, pool.at)
+        self.event = event
+        self.queues = pool.queues
+        self.agents = dict(pool.agents)
+        self.contacts = dict(pool.contacts)
+        self.finished = pool.finished
+        self.estimate_at = pool.estimate_at
+        self._before = pool
+        self._facts: list[AnyEvent] = []
+        self._touched: dict[str, None] = {}
+        self._fresh: dict[str, None] = {}
+        self._newcomers: dict[str, None] = {}
+
+    # --- telling
+
+    def tell(self, fact: Fact, journey_id: str = "") -> None:
+        event = after(self.event, self.now, fact, journey_id=journey_id, what=str(len(self._facts)))
+        self._facts.append(event)
+
+    def refuse(self, agent_id: str, code: str, detail: str = "") -> None:
+        """Tell who asked that nothing has changed, and why."""
+        refused = agents.RequestRefused.model_validate(
+            {
+                "agent_id": agent_id,
+                "pool_id": self.pool_id,
+                "request_id": self.event.id,
+                "code": code,
+                "detail": detail,
+            }
+        )
+        self.tell(refused)
+
+    # --- changing
+
+    def put_queue(self, queue: Queue) -> None:
+        self.queues = {**self.queues, queue.config.queue_id: queue}
+
+    def put_agent(self, agent: Agent) -> None:
+        self.agents[agent.agent_id] = agent
+        self._touched[agent.agent_id] = None
+
+    def hold(self, agent_id: str, held: Held) -> None:
+        agent = self.agents[agent_id]
+        self.put_agent(replace(agent, holds={**agent.holds, held.contact_id: held}))
+
+    def let_go(self, agent_id: str, contact_id: str) -> None:
+        agent = self.agents[agent_id]
+        holds = {key: held for key, held in agent.holds.items() if key != contact_id}
+        self.put_agent(replace(agent, holds=holds))
+
+    def wait(self, contact: Contact) -> None:
+        """Let the contact wait, and have it looked at once all else of this event is done."""
+        self.contacts[contact.contact_id] = replace(contact, state="waiting", agent_id="", expires_at=None)
+        self._fresh[contact.contact_id] = None
+
+    def admit(self, contact: Contact) -> None:
+        """Let a contact wait that was not in the queue before: a failed match of it is recorded too."""
+        self._newcomers[contact.contact_id] = None
+        self.wait(contact)
+
+    def reconsider(self, contact_id: str) -> None:
+        self._fresh[contact_id] = None
+
+    def end(self, contact_id: str, outcome: str) -> None:
+        """Take the contact out of the pool and remember for a while how it ended."""
+        self.contacts.pop(contact_id, None)
+        finished = {key: value for key, value in self.finished.items() if key != contact_id}
+        finished[contact_id] = Finished(outcome, self.now)  # type: ignore[arg-type]  # named by the rules
+        if len(finished) > REMEMBERED_FINISHED:
+            finished = dict(islice(finished.items(), len(finished) - REMEMBERED_FINISHED, None))
+        self.finished = finished
+
+    def unlapsed(self, contact: Contact, *, failed: bool) -> Contact:
+        """Return the contact with its open offer gone by."""
+        lapsed = (*contact.lapsed, contact.offer_id)[-REMEMBERED_OFFERS:]
+        return replace(contact, lapsed=lapsed, failed_offers=contact.failed_offers + failed)
+
+    # --- the end of the turn
+
+    def done(self) -> tuple[Pool, Facts]:
+        self._note_rest()
+        self._match()
+        self._tell_waits()
+        self._tell_states()
+        return self._pool(), self._facts
+
+    def _note_rest(self) -> None:
+        """Let idleness begin for those who have just become ready; an offer in vain does not interrupt it."""
+        for agent_id in self._touched:
+            agent = self.agents[agent_id]
+            if agent.state()[0] == "ready" and agent.entered.state not in ("ready", "offered"):
+                self.agents[agent_id] = replace(agent, idle_since=self.now)
+
+    def _match(self) -> None:
+        """
+        Restore the invariant: the freed take the most urgent they can serve, then the new take who is left.
+
+        Offers only ever take agents away, so what was looked at once need not be looked at again.
+        """
+        waiting = [each for each in self.contacts.values() if each.state == "waiting"]
+        fresh = [self.contacts[each] for each in self._fresh if each in self.contacts]
+        if waiting and self._touched:
+            freed = sorted((self.agents[each] for each in self._touched), key=lambda each: each.idle_since)
+            if any(agent.signed_in and agent.wants == "ready" for agent in freed):
+                ordered = match.in_order(waiting, self.queues, self.now)
+                for agent in freed:
+                    self._find_work(agent.agent_id, ordered)
+        for contact in match.in_order(fresh, self.queues, self.now):
+            if self.contacts[contact.contact_id].state == "waiting":
+                self._find_agent(self.contacts[contact.contact_id])
+
+    def _find_work(self, agent_id: str, ordered: list[Contact]) -> None:
+        while True:
+            agent = self.agents[agent_id]
+            contact = match.next_for(agent, ordered, self.queues, self.agents, self.now)
+            if contact is None:
+                return
+            self._find_agent(contact)
+            ordered.remove(contact)
+
+    def _find_agent(self, contact: Contact) -> None:
+        choice = match.choose(contact, self.queues[contact.queue_id], self.agents, self.now)
+        if choice.agent is not None or contact.contact_id in self._newcomers:
+            self._record(contact, choice)
+        if choice.agent is not None:
+            self._offer(contact, choice.agent)
+
+    def _record(self, contact: Contact, choice: match.Choice) -> None:
+        about = contact.about(self.pool_id)
+        decision_id = follow_id(self.event.id, f"decision/{contact.contact_id}/{len(self._facts)}")
+        record = routing.DecisionRecorded(
+            **about,
+            decision_id=decision_id,
+            chosen_agent_id=choice.agent.agent_id if choice.agent else "",
+            rule=choice.rule,
+            needs=match.as_text(match.needs_of(contact, self.queues[contact.queue_id])),
+            candidates=choice.candidates(self.now),
+            considered=len(choice.able) + len(choice.excluded),
+            waited_ms=to_ms(self.now - contact.since),
+        )
+        self.tell(record, contact.journey_id)
+
+    def _offer(self, contact: Contact, agent: Agent) -> None:
+        offer_id = follow_id(self.event.id, f"offer/{contact.contact_id}")
+        expires_at = self.now + seconds(self.queues[contact.queue_id].config.offer_timeout_s)
+        offered = replace(
+            contact, state="offered", agent_id=agent.agent_id, offer_id=offer_id, expires_at=expires_at
+        )
+        self.contacts[contact.contact_id] = offered
+        held = Held(
+            contact.contact_id,
+            contact.session_id,
+            contact.journey_id,
+            contact.queue_id,
+            contact.channel,
+            "offered",
+            self.now,
+        )
+        self.hold(agent.agent_id, held)
+        offer = routing.AgentOffered(
+            **contact.about(self.pool_id),
+            offer_id=offer_id,
+            agent_id=agent.agent_id,
+            customer_id=contact.customer_id,
+            waited_ms=to_ms(self.now - contact.since),
+            expires_at=expires_at,
+            reason=contact.reason,
+        )
+        self.tell(offer, contact.journey_id)
+
+    def _tell_waits(self) -> None:
+        """Tell the newly admitted their place; the others theirs every ten seconds, where it has changed."""
+        if self.estimate_at is not None and self.now >= self.estimate_at:
+            self.tell_places(list(self.contacts.values()))
+            self.estimate_at = None
+        newcomers = [self.contacts[each] for each in self._newcomers if each in self.contacts]
+        if any(each.state == "waiting" for each in newcomers):
+            self.tell_places(newcomers)
+        if self.estimate_at is None and any(each.state == "waiting" for each in self.contacts.values()):
+            self.estimate_at = self.now + timedelta(seconds=ESTIMATES_EVERY_S)
+
+    def tell_places(self, whom: Sequence[Contact]) -> None:
+        places = waits.positions(self.contacts.values(), self.queues, self.now)
+        servers: dict[tuple[str, str], int] = {}
+        lately = self.now - timedelta(seconds=ESTIMATES_EVERY_S)
+        for contact in whom:
+            place = places.get(contact.contact_id, 0)
+            if place in (0, contact.position) or contact.position_at > lately:
+                continue
+            queue = self.queues[contact.queue_id]
+            kind = (contact.queue_id, contact.channel)
+            if kind not in servers:
+                servers[kind] = waits.servers(queue, contact.channel, self.agents.values())
+            wait_ms = waits.estimate_ms(place, queue, servers[kind])
+            self.contacts[contact.contact_id] = replace(contact, position=place, position_at=self.now)
+            fact = routing.WaitEstimated(
+                **contact.about(self.pool_id), position=place, estimated_wait_ms=wait_ms
+            )
+            self.tell(fact, contact.journey_id)
+
+    def _tell_states(self) -> None:
+        """Tell each agent's new state, once: the last one began where this one begins."""
+        for agent_id in self._touched:
+            agent = self.agents[agent_id]
+            before = agent.entered
+            (state, reason), load = agent.state(), agent.load()
+            if (state, reason, load) == (before.state, before.reason, before.load):
+                continue
+            entered = agents.StateEntered(
+                agent_id=agent_id,
+                pool_id=self.pool_id,
+                state=state,
+                reason=reason,
+                since=self.now,
+                previous=before.state,
+                previous_ms=to_ms(self.now - before.since) if before.since else 0,
+                load=load,
+            )
+            self.agents[agent_id] = replace(agent, entered=Entered(state, reason, self.now, load))
+            self.tell(entered, self.event.journey_id or self._journey_of(agent_id))
+
+    def _journey_of(self, agent_id: str) -> str:
+        """Return the journey of what time alone did to an agent."""
+        return follow_id(f"{self.event.tenant}/agent/{agent_id}", "journey")
+
+    def _pool(self) -> Pool:
+        before = self._before
+        if not any(each.state == "waiting" for each in self.contacts.values()):
+            self.estimate_at = None
+        after_all = Pool(
+            self.pool_id,
+            self.queues,
+            self.agents,
+            self.contacts,
+            self._still_remembered(),
+            before.at,
+            self.estimate_at,
+        )
+        return before if after_all == before else replace(after_all, at=self.now)
+
+    def _still_remembered(self) -> dict[str, Finished]:
+        """Return the ended contacts without those that ended long ago; the first is the oldest."""
+        oldest = next(iter(self.finished.values()), None)
+        if oldest is None or self.now - oldest.at <= REMEMBERED_FOR:
+            return self.finished
+        return {key: each for key, each in self.finished.items() if self.now - each.at <= REMEMBERED_FOR}

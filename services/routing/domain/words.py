@@ -1,0 +1,87 @@
+"""Decision records in words for people, in English and Chinese."""
+
+from typing import NamedTuple
+
+from libs.events.queue import Need
+
+
+class Words(NamedTuple):
+    en: str
+    zh: str
+
+
+_RULES = {
+    "preferred_agent": Words(
+        "{agent} is the agent preferred for this customer and was free",
+        "{agent} 是该客户的首选坐席，且当时空闲",
+    ),
+    "named_agent": Words(
+        "{agent} was named in the transfer and was free", "转接时指定了 {agent}，且其当时空闲"
+    ),
+    "only_candidate": Words(
+        "{agent} was the only agent free and able to serve the contact",
+        "{agent} 是当时唯一空闲且满足要求的坐席",
+    ),
+    "best_score": Words(
+        "{agent} meets the preferred skills best ({able} agents were able)",
+        "在 {able} 名可选坐席中，{agent} 的优先技能匹配度最高",
+    ),
+    "least_loaded": Words(
+        "{agent} had the fewest contacts of the {able} agents who fit equally well",
+        "在匹配度相同的 {able} 名可选坐席中，{agent} 手上的联络最少",
+    ),
+    "longest_idle": Words(
+        "{agent} had been idle longest of the {able} agents who fit equally well",
+        "在匹配度相同的 {able} 名可选坐席中，{agent} 空闲时间最长",
+    ),
+    "fewest_skills": Words(
+        "{agent} has the fewest skills of the {able} agents otherwise equal: the versatile stay free",
+        "在其他条件相同的 {able} 名可选坐席中，{agent} 技能最少，多技能坐席留给更需要的联络",
+    ),
+    "agent_id": Words(
+        "{agent} comes first by id: the {able} able agents were equal in everything else",
+        "{able} 名可选坐席其他条件完全相同，按工号顺序选择 {agent}",
+    ),
+    "no_agent": Words(
+        "none of the {considered} agents could take the contact, so it waits",
+        "{considered} 名坐席均无法接待，联络继续排队",
+    ),
+}
+
+_EXCLUSIONS = {
+    "signed_out": Words("not signed in", "未签入"),
+    "not_ready": Words("not ready", "未就绪"),
+    "offered": Words("is being offered another contact", "正在被分配其他联络"),
+    "wrap_up": Words("wraps up another contact", "正在进行话后整理"),
+    "busy": Words("is busy with a contact that excludes others", "正忙于独占型联络"),
+    "no_capacity": Words("has no place left on this channel", "该渠道接待数已满"),
+    "missing_skill": Words("lacks {what} at the level required", "缺少所需等级的技能 {what}"),
+    "preferred_agent": Words("the contact still waits for its preferred agent", "联络仍在等待首选坐席"),
+    "same_contact": Words("still wraps up this very contact", "仍在整理同一联络"),
+    "passed_it_on": Words("has passed this contact on", "该联络由其转出"),
+}
+
+
+def of_rule(rule: str, agent_id: str, able: int, considered: int) -> Words:
+    """Say why the agent was chosen, or why nobody was; a rule unknown here speaks for itself."""
+    words = _RULES.get(rule, Words(rule, rule))
+    return Words(*(text.format(agent=agent_id, able=able, considered=considered) for text in words))
+
+
+def of_exclusion(code: str) -> tuple[str, Words]:
+    """Return the rule that excluded an agent, and the same in words; no words where nothing did."""
+    if not code:
+        return "", Words("", "")
+    name, _, what = code.partition(":")
+    words = _EXCLUSIONS.get(name, Words(name, name))
+    return name, Words(*(text.format(what=what) for text in words))
+
+
+def read_need(text: str) -> Need:
+    """Return the need that a decision record has as text."""
+    kind, *rest = text.split(" ")
+    if kind == "hard":
+        level, skill = rest
+        return Need(skill=skill, level=int(level))
+    level, weight, skill = rest
+    return Need(skill=skill, level=int(level), hard=False, weight=float(weight))

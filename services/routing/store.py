@@ -1,0 +1,98 @@
+"""Where routing keeps its pools, and the records of its decisions beside them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from libs.events import routing
+from libs.events.base import AnyEvent
+from libs.mongo import Database, MongoStore, Shape, guarded, insert_new
+from libs.stored import Key
+from services.routing.domain.model import Pool, due
+
+POOLS = Shape("pools", Pool, lambda key: Pool(key.id), due=due)
+LONGEST_LIST = 500  # decisions of one contact, pools of one tenant
+
+
+class Pools(Protocol):
+    """The pools as questions need them."""
+
+    async def get(self, key: Key) -> Pool | None: ...
+
+    async def of_tenant(self, tenant: str) -> list[Pool]: ...
+
+
+class MongoPools(MongoStore[Pool]):
+    """The pools, one document each."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, POOLS)
+
+    async def of_tenant(self, tenant: str) -> list[Pool]:
+        return await self.find(tenant, {}, sort=[("_id", 1)], limit=LONGEST_LIST)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A decision record and when it was taken."""
+
+    at: datetime
+    record: routing.DecisionRecorded
+
+
+class Decisions(Protocol):
+    """The decision records, found by contact or by their own id."""
+
+    async def keep(self, events: Sequence[AnyEvent]) -> None: ...
+
+    async def of_contact(self, tenant: str, contact_id: str) -> list[Decision]: ...
+
+    async def get(self, tenant: str, decision_id: str) -> Decision | None: ...
+
+
+class MongoDecisions:
+    """The decision records, each written once, whatever is told twice; the server drops the old ones."""
+
+    def __init__(self, database: Database, kept_days: float) -> None:
+        self._collection = database["decisions"]
+        self._kept = timedelta(days=kept_days)
+
+    async def create_indexes(self) -> None:
+        with guarded():
+            await self._collection.create_index([("tenant", 1), ("contact_id", 1), ("at", 1)], name="contact")
+            await self._collection.create_index("forget_at", expireAfterSeconds=0, name="forget")
+
+    async def keep(self, events: Sequence[AnyEvent]) -> None:
+        """Write the decisions among the facts told."""
+        documents = [
+            {
+                "_id": f"{event.tenant}/{event.data.decision_id}",
+                "tenant": event.tenant,
+                "contact_id": event.data.contact_id,
+                "at": event.time,
+                "forget_at": event.time + self._kept,
+                "record": event.data.model_dump(),
+            }
+            for event in events
+            if isinstance(event.data, routing.DecisionRecorded)
+        ]
+        await insert_new(self._collection, documents)
+
+    async def of_contact(self, tenant: str, contact_id: str) -> list[Decision]:
+        """Return the decisions about a contact, the oldest first."""
+        with guarded():
+            cursor = self._collection.find({"tenant": tenant, "contact_id": contact_id})
+            documents = await cursor.sort("at", 1).to_list(LONGEST_LIST)
+        return [_read(document) for document in documents]
+
+    async def get(self, tenant: str, decision_id: str) -> Decision | None:
+        with guarded():
+            document = await self._collection.find_one({"_id": f"{tenant}/{decision_id}"})
+        return _read(document) if document else None
+
+
+def _read(document: dict[str, object]) -> Decision:
+    at = document["at"]
+    assert isinstance(at, datetime)
+    return Decision(at, routing.DecisionRecorded.model_validate(document["record"]))

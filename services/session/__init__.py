@@ -1,0 +1,1 @@
+"""Sessions, the journal of journeys, and the context that all share."""

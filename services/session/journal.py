@@ -1,0 +1,174 @@
+"""The journal of journeys: every event once, found by whomever it concerns."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from libs.events import crm_context, interaction, ivr, recording, routing, session, visitor, workflow
+from libs.events.base import AnyEvent, Fact
+from libs.events.catalogue import FACTS
+from libs.mongo import Database, Document, IndexModel, guarded, insert_new
+
+GROUP = "session-journal"
+MODULES = (visitor, interaction, session, routing, ivr, workflow)
+KEPT: tuple[type[Fact], ...] = (
+    *(fact for fact in FACTS if fact.__module__ in {module.__name__ for module in MODULES}),
+    crm_context.ContextPrepared,
+    crm_context.CustomerMerged,
+    recording.RecordingStored,
+    recording.GapDeclared,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One event of a journey; `data` and `pii` are JSON text."""
+
+    event_id: str
+    type: str
+    time: datetime
+    sequence: int
+    topic: str
+    channel: str
+    journey_id: str
+    session_id: str
+    interaction_id: str
+    caused_by: str
+    data: str
+    pii: str
+
+    @property
+    def place(self) -> tuple[datetime, int, str]:
+        """Return where the line stands in its journey."""
+        return self.time, self.sequence, self.event_id
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which part of a journey is wanted."""
+
+    limit: int = 50
+    after: Sequence[Any] = ()  # the place of the last line before
+    newest_first: bool = False
+    from_time: datetime | None = None
+    to_time: datetime | None = None
+    types: Sequence[str] = ()
+
+
+class Journal:
+    """The journal in the database; customers, sessions and visitors are joined when it is asked."""
+
+    def __init__(self, database: Database) -> None:
+        self._lines = database["journal"]
+        self._aliases = database["customer_aliases"]
+
+    async def create_indexes(self) -> None:
+        """Create what is missing."""
+        order = [("tenant", 1), ("keys", 1), ("time", 1), ("sequence", 1), ("event_id", 1)]
+        with guarded():
+            await self._lines.create_indexes([IndexModel(order, name="keys")])
+            await self._aliases.create_indexes(
+                [IndexModel([("tenant", 1), ("customer", 1)], name="customer")]
+            )
+
+    async def __call__(self, events: Sequence[AnyEvent]) -> None:
+        """Write down the events that are not there yet."""
+        await insert_new(self._lines, [document_of(event) for event in events])
+        for event in events:
+            if isinstance(event.data, crm_context.CustomerMerged):
+                await self._alias(event.tenant, event.data.merged_customer_id, event.data.customer_id)
+
+    async def _alias(self, tenant: str, merged: str, customer: str) -> None:
+        with guarded():
+            await self._aliases.update_one(
+                {"_id": f"{tenant}/{merged}"},
+                {"$set": {"tenant": tenant, "merged": merged, "customer": customer}},
+                upsert=True,
+            )
+
+    async def names_of_customer(self, tenant: str, customer_id: str) -> list[str]:
+        """Return the customer's id and those of all that were merged into it."""
+        names = [customer_id]
+        asked: set[str] = set()
+        while news := [name for name in names if name not in asked][:500]:
+            asked.update(news)
+            with guarded():
+                cursor = self._aliases.find({"tenant": tenant, "customer": {"$in": news}}).limit(500)
+                names += [row["merged"] for row in await cursor.to_list(None) if row["merged"] not in names]
+        return names
+
+    async def read(self, tenant: str, keys: Iterable[str], part: Part) -> list[Line]:
+        """Return the lines of a tenant that have one of the keys, in order of time."""
+        question: Document = {"tenant": tenant, "keys": {"$in": list(keys)}}
+        if part.types:
+            question["type"] = {"$in": list(part.types)}
+        within = {"$gte": part.from_time, "$lt": part.to_time}
+        if limits := {name: value for name, value in within.items() if value is not None}:
+            question["time"] = limits
+        if part.after:
+            question["$or"] = _after(part.after, "$lt" if part.newest_first else "$gt")
+        way = -1 if part.newest_first else 1
+        order = [("time", way), ("sequence", way), ("event_id", way)]
+        with guarded():
+            rows = await self._lines.find(question).sort(order).limit(part.limit).to_list(None)
+        return [line_of(row) for row in rows]
+
+
+def _after(place: Sequence[Any], beyond: str) -> list[Document]:
+    time, sequence, event_id = place
+    return [
+        {"time": {beyond: time}},
+        {"time": time, "sequence": {beyond: sequence}},
+        {"time": time, "sequence": sequence, "event_id": {beyond: event_id}},
+    ]
+
+
+def document_of(event: AnyEvent) -> Document:
+    """Return an event as it is kept: personal data apart, values as text, found by its keys."""
+    data = json.loads(event.data.model_dump_json(exclude_defaults=True))
+    pii = data.pop("pii", None)
+    interaction_id = getattr(event.data, "interaction_id", "") or getattr(event.data, "contact_id", "")
+    session_id = getattr(event.data, "session_id", "")
+    found_by = {
+        "j": event.journey_id,
+        "s": session_id,
+        "i": interaction_id,
+        "v": getattr(event.data, "visitor_id", ""),
+        "c": getattr(event.data, "customer_id", ""),
+    }
+    return {
+        "_id": f"{event.tenant}/{event.id}",
+        "event_id": event.id,
+        "tenant": event.tenant,
+        "keys": [f"{kind}:{name}" for kind, name in found_by.items() if name],
+        "time": event.time,
+        "sequence": event.sequence,
+        "type": event.type,
+        "topic": event.data.topic(),
+        "channel": getattr(event.data, "channel", ""),
+        "journey_id": event.journey_id,
+        "session_id": session_id,
+        "interaction_id": interaction_id,
+        "caused_by": event.caused_by,
+        "data": json.dumps(data, ensure_ascii=False),
+        "pii": json.dumps(pii, ensure_ascii=False) if pii else "",
+    }
+
+
+def line_of(row: Document) -> Line:
+    return Line(
+        row["event_id"],
+        row["type"],
+        row["time"],
+        row["sequence"],
+        row["topic"],
+        row["channel"],
+        row["journey_id"],
+        row["session_id"],
+        row["interaction_id"],
+        row["caused_by"],
+        row["data"],
+        row["pii"],
+    )

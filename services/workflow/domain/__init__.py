@@ -1,0 +1,1 @@
+"""The pure rules of tickets: no I/O, no clock, no randomness."""

@@ -1,0 +1,1 @@
+"""Tests of the whole: real servers, real processes, the outer doors only."""
