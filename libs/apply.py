@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 from libs import metrics, telemetry
 from libs.errors import Unavailable
 from libs.events.base import AnyEvent, Event, Facts, Tick, follow_id
+from libs.hold import Hold
 from libs.stored import REMEMBERED, Change, Key, Store, Stored
 
 S = TypeVar("S")
@@ -38,6 +39,7 @@ class Apply(Generic[S]):
         self._tell = tell
         self._source = f"{source}/{store.name}"  # whose numbers an event carries in `sequence`
         self._told: dict[Key, int] = {}  # versions whose facts are told, the store not yet informed
+        self._hold = Hold()
 
     async def __call__(self, pairs: Pairs, now: datetime) -> dict[Key, Stored[S]]:
         """
@@ -53,16 +55,17 @@ class Apply(Generic[S]):
             for _ in range(ATTEMPTS):
                 if not wanted:
                     return results
-                refused, facts = await self._attempt(wanted, now, results)
-                if facts:
-                    await self._tell(facts)
-                self._told.update(
-                    {
-                        key: results[key].version
-                        for key in wanted
-                        if key not in refused and results[key].untold  # else the store has nothing to forget
-                    }
-                )
+                async with self._hold(wanted.keys()):
+                    refused, facts = await self._attempt(wanted, now, results)
+                    if facts:
+                        await self._tell(facts)
+                    self._told.update(
+                        {
+                            key: results[key].version
+                            for key in wanted
+                            if key not in refused and results[key].untold  # else there is nothing to forget
+                        }
+                    )
                 metrics.conflicts.labels(self._store.name).inc(len(refused))
                 wanted = {key: wanted[key] for key in refused}
             if wanted:
@@ -72,13 +75,16 @@ class Apply(Generic[S]):
     async def _attempt(
         self, wanted: Mapping[Key, Sequence[AnyEvent]], now: datetime, results: dict[Key, Stored[S]]
     ) -> tuple[set[Key], list[AnyEvent]]:
+        told = {
+            key: self._told[key] for key in wanted if key in self._told
+        }  # `settle` may empty it meanwhile
         loaded = await self._store.load(wanted.keys())
         logged = await self._logged(wanted, loaded)
         changes: list[Change[S]] = []
         to_tell: dict[Key, Sequence[AnyEvent]] = {}
         for key, events in wanted.items():
             stored = loaded.get(key) or Stored(self._store.blank(key))
-            if self._told.get(key) == stored.version and stored.untold:
+            if told.get(key) == stored.version and stored.untold:
                 stored = replace(stored, untold=())
             elif stored.untold:
                 metrics.retold.labels(self._store.name).inc(len(stored.untold))
@@ -157,23 +163,28 @@ class Apply(Generic[S]):
     async def sweep(self, now: datetime, limit: int = 200) -> int:
         """Tell the facts that a dead process has left behind, and return of how many aggregates."""
         keys = await self._store.with_untold(now - UNTOLD_AFTER, limit)
-        keys = [key for key in keys if key not in self._told]
-        loaded = await self._store.load(keys) if keys else {}
-        left = [fact for stored in loaded.values() for fact in stored.untold]
-        if left:
-            metrics.retold.labels(self._store.name).inc(len(left))
-            await self._tell(left)
-        self._told.update({key: stored.version for key, stored in loaded.items()})
+        async with self._hold(keys):
+            told = dict(self._told)
+            loaded = await self._store.load(keys) if keys else {}
+            left = [
+                fact
+                for key, stored in loaded.items()
+                if told.get(key) != stored.version
+                for fact in stored.untold
+            ]
+            if left:
+                metrics.retold.labels(self._store.name).inc(len(left))
+                await self._tell(left)
+            self._told.update({key: stored.version for key, stored in loaded.items()})
         return len(loaded)
 
     async def settle(self) -> None:
         """Inform the store of what has been told; called every second or so, off everybody's path."""
-        told, self._told = self._told, {}
-        try:
-            await self._store.mark_told(told)
-        except Unavailable:
-            self._told = {**told, **self._told}
-            raise
+        told = dict(self._told)
+        await self._store.mark_told(told)
+        for key, version in told.items():
+            if self._told.get(key) == version:
+                del self._told[key]
 
 
 def trim(stored: Stored[S]) -> tuple[Stored[S], tuple[str, ...]]:

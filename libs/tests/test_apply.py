@@ -1,6 +1,7 @@
 """Apply under crashes and repetition: whatever goes wrong in between, the end is the same."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +15,7 @@ from libs.errors import Unavailable
 from libs.events import visitor
 from libs.events.base import AnyEvent, Event, Facts, Tick, after
 from libs.local import LocalStore
-from libs.stored import REMEMBERED, Change, Key
+from libs.stored import REMEMBERED, Change, Key, Stored
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 KEY = Key("acme", "v")
@@ -136,6 +137,65 @@ async def test_it_lets_a_deadline_come_once() -> None:
     assert (early, late) == (0, [1, 0])
     state = await whole.store.get(KEY)
     assert state is not None and state.ticks == 1
+
+
+async def test_it_tells_once_what_a_tick_finds_while_it_is_being_told() -> None:
+    whole = Broken([])
+    telling, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(events: Sequence[AnyEvent]) -> None:
+        telling.set()
+        await go_on.wait()
+        await whole.tell(events)
+
+    apply = Apply(whole.store, decide, slowly, "/test")
+    asked = Event("c-1", "acme", NOON, visitor.Consented(visitor_id="v", purposes=(), granted=True), "j")
+    batch = asyncio.create_task(apply([(KEY, asked), (KEY, page(1))], NOON))
+    await telling.wait()
+    ticking = asyncio.create_task(apply.tick(NOON + timedelta(minutes=1)))
+    sweeping = asyncio.create_task(apply.sweep(NOON + timedelta(minutes=1)))
+    await asyncio.sleep(0)
+
+    go_on.set()
+    await asyncio.gather(batch, ticking, sweeping)
+
+    assert [event.sequence for event in whole.told] == [1]
+    state = await whole.store.get(KEY)
+    assert state is not None and state.ticks == 1
+
+
+async def test_it_tells_once_what_is_being_settled_while_a_batch_is_loaded() -> None:
+    whole = Broken([])
+    apply = Apply(whole.store, decide, whole.tell, "/test")
+    await apply([(KEY, page(1))], NOON)
+    load = whole.store.load
+
+    async def settled_meanwhile(keys: Collection[Key]) -> dict[Key, Stored[Trail]]:
+        loaded = await load(keys)
+        await apply.settle()
+        return loaded
+
+    whole.store.load = settled_meanwhile  # type: ignore[method-assign]  # the race is here
+    await apply([(KEY, page(2))], NOON)
+
+    assert [event.sequence for event in whole.told] == [1, 2]
+
+
+async def test_it_may_tell_another_aggregate_of_its_own_kind() -> None:
+    store: LocalStore[Trail] = LocalStore("trails", lambda key: Trail())
+    other = Key("acme", "w")
+    asked = visitor.Consented(visitor_id="w", purposes=(), granted=True)
+
+    async def hand_over(events: Sequence[AnyEvent]) -> None:
+        await apply([(other, event._replace(data=asked)) for event in events], NOON)
+
+    apply = Apply(store, decide, hand_over, "/test")
+
+    async with asyncio.timeout(5):
+        await apply([(KEY, page(1)), (other, page(2, "/nothing"))], NOON)
+
+    assert store.kept[KEY].state.pages == ("/1",)
+    assert store.kept[other].state.due == NOON + timedelta(seconds=10)
 
 
 async def test_it_continues_the_trace_of_the_cause() -> None:
