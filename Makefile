@@ -21,8 +21,8 @@ help: ## list the targets
 setup: ## install what is missing: Python packages, libraries of mongod, browser applications
 	@$(PYTHON) -m deploy.dev.setup
 
-up: setup ## start MongoDB, a broker, all services and the gateway; print where to look
-	@$(RUN) deploy.dev up
+up: setup ## start MongoDB, a broker, all services and the gateway, REPLICAS=2 of each; print where to look
+	@$(if $(REPLICAS),TRUNKLINE_LOCAL_REPLICAS=$(REPLICAS)) $(RUN) deploy.dev up
 
 down: ## stop what `make up` started; the data stays
 	@$(RUN) deploy.dev down

@@ -10,6 +10,8 @@ class GatewaySettings(Settings):
     oidc_audience: str = "trunkline"
     oidc_jwks_url: str = ""  # empty: as the issuer's discovery document says
 
+    # Where clients reach the gateway, the same for all replicas: the development issuer's name.
+    gateway_public_url: str = ""  # empty: http://127.0.0.1:<gateway_port>
     gateway_token_s: int = 3600  # lifetime of tokens of the development issuer and of visitors
     gateway_chat_tenants: str = ""  # tenants whose chat anybody may use, by comma; local: the demo tenants
     gateway_events_per_s: int = 50_000  # of one tenant, per process
@@ -31,7 +33,7 @@ class GatewaySettings(Settings):
             return self.oidc_issuer
         if self.environment != "local":
             raise ValueError("TRUNKLINE_OIDC_ISSUER is required outside of a local environment")
-        return f"http://127.0.0.1:{self.gateway_port}/oidc"
+        return f"{self.gateway_public_url or f'http://127.0.0.1:{self.gateway_port}'}/oidc"
 
     @property
     def chat_tenants(self) -> frozenset[str]:

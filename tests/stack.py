@@ -5,13 +5,13 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from deploy.dev.plan import GATEWAY, Ports, platform
+from deploy.dev.plan import GATEWAY, Ports, addresses, platform
 from deploy.dev.ports import free_ports
 from deploy.dev.processes import LOOPBACK, Child, ServerFailed, answers_http
 from deploy.dev.settings import ROOT
@@ -30,23 +30,31 @@ class Stack:
     """
 
     def __init__(
-        self, folder: Path, mongo_url: str, kafka_bootstrap: str, more: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        mongo_url: str,
+        kafka_bootstrap: str,
+        more: Mapping[str, str] | None = None,
+        replicas: int = 1,
     ) -> None:
-        self.ports = ports_for_one()
-        self.gateway_url = f"http://{LOOPBACK}:{self.ports.gateway}"
-        self.addresses = {name: f"{LOOPBACK}:{port}" for name, port in self.ports.grpc.items()}
+        self.folder = folder
+        self.replicas = ports_for(replicas)
+        self.gateway_urls = tuple(f"http://{LOOPBACK}:{each.gateway}" for each in self.replicas)
+        self.gateway_url = self.gateway_urls[0]
+        self.addresses = {name: f"{LOOPBACK}:{port}" for name, port in self.replicas[0].grpc.items()}
         self.env = {
-            **self.ports.addresses(),
+            **addresses(*self.replicas),
             "TRUNKLINE_KAFKA_BOOTSTRAP": kafka_bootstrap,
             "TRUNKLINE_MONGO_URL": mongo_url,
             "TRUNKLINE_MONGO_DATABASE_PREFIX": f"t{uuid.uuid4().hex[:8]}_",
             "TRUNKLINE_DATA_DIR": str(folder),
             "TRUNKLINE_SERVICE_SECRET": uuid.uuid4().hex,
-            "TRUNKLINE_GATEWAY_PORT": str(self.ports.gateway),
+            "TRUNKLINE_GATEWAY_PORT": str(self.replicas[0].gateway),
+            "TRUNKLINE_GATEWAY_PUBLIC_URL": self.gateway_url,
             "PYTHONUNBUFFERED": "1",
             **(more or {}),
         }
-        self._processes = {each.name: each for each in platform(self.ports)}
+        self._processes = {each.name: each for each in platform(*self.replicas)}
         self._children = {
             name: Child(each.command, folder / "logs" / f"{name}.log", {**self.env, **each.env}, ROOT)
             for name, each in self._processes.items()
@@ -71,6 +79,24 @@ class Stack:
     def kill(self, name: str, signum: signal.Signals = signal.SIGKILL) -> int | None:
         """End one process and return what it ended with."""
         return self._children[name].kill(signum)
+
+    def child(self, name: str) -> Child:
+        """Return a process by its name."""
+        return self._children[name]
+
+    def launch(self, name: str, command: Sequence[str]) -> None:
+        """Start a process by another command, in its environment and to its log; do not wait for it."""
+        each = self._processes[name]
+        log = self._children[name].log
+        self._children[name] = Child(command, log, {**self.env, **each.env}, ROOT)
+        self._children[name].start()
+
+    def put_back(self, name: str) -> None:
+        """Let the process be started by its own command again."""
+        each = self._processes[name]
+        self._children[name].kill()
+        log = self._children[name].log
+        self._children[name] = Child(each.command, log, {**self.env, **each.env}, ROOT)
 
     def restart(self, name: str) -> None:
         """Start a process that was killed, and wait until it is ready."""
@@ -101,22 +127,30 @@ class Stack:
         return "\n".join(f"--- {name}\n{child.tail(1500)}" for name, child in self._children.items())
 
 
-def ports_for_one() -> Ports:
+def ports_for(replicas: int) -> tuple[Ports, ...]:
     count = len(SERVICES)
-    free = free_ports(2 * count + 2)
-    return Ports(
-        grpc=dict(zip(SERVICES, free[:count], strict=True)),
-        health=dict(zip((*SERVICES, GATEWAY), free[count:-1], strict=True)),
-        gateway=free[-1],
+    each = 2 * count + 2
+    free = free_ports(each * replicas)
+    return tuple(
+        Ports(
+            grpc=dict(zip(SERVICES, mine[:count], strict=True)),
+            health=dict(zip((*SERVICES, GATEWAY), mine[count:-1], strict=True)),
+            gateway=mine[-1],
+        )
+        for mine in (free[start : start + each] for start in range(0, len(free), each))
     )
 
 
 @contextmanager
 def running_stack(
-    folder: Path, mongo_url: str, kafka_bootstrap: str, more: Mapping[str, str] | None = None
+    folder: Path,
+    mongo_url: str,
+    kafka_bootstrap: str,
+    more: Mapping[str, str] | None = None,
+    replicas: int = 1,
 ) -> Iterator[Stack]:
     """Run a stack for as long as the body runs."""
-    stack = Stack(folder, mongo_url, kafka_bootstrap, more)
+    stack = Stack(folder, mongo_url, kafka_bootstrap, more, replicas)
     try:
         stack.start()
         yield stack

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from deploy.dev.processes import LOOPBACK, is_there
 from deploy.dev.settings import FIRST_SERVICE_PORT, LocalSettings
@@ -11,6 +11,7 @@ from libs.settings import GRPC_PORTS, HEALTH_PORTS, SERVICES
 GATEWAY = "gateway"
 MONGO = "mongo"
 BROKER = "broker"
+REPLICA_STEP = 200  # from the ports of one replica to those of the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,26 @@ class Ports:
             gateway=gateway,
         )
 
-    def addresses(self) -> dict[str, str]:
-        """Return what tells every process where to find the services."""
-        return {f"TRUNKLINE_{name.upper()}_ADDRESS": f"{LOOPBACK}:{port}" for name, port in self.grpc.items()}
+
+def addresses(*replicas: Ports) -> dict[str, str]:
+    """Return what tells every process where to find the services; calls are spread over all replicas."""
+    return {
+        f"TRUNKLINE_{name.upper()}_ADDRESS": ("ipv4:" if len(replicas) > 1 else "")
+        + ",".join(f"{LOOPBACK}:{each.grpc[name]}" for each in replicas)
+        for name in SERVICES
+    }
 
 
-def platform(ports: Ports) -> tuple[Process, ...]:
+def platform(*replicas: Ports) -> tuple[Process, ...]:
+    """Return services and gateway once for each set of ports; later ones have a number: routing-2."""
+    return tuple(
+        replace(process, name=f"{process.name}-{number}") if number > 1 else process
+        for number, ports in enumerate(replicas, 1)
+        for process in _replica(ports)
+    )
+
+
+def _replica(ports: Ports) -> tuple[Process, ...]:
     """Return the services, then the gateway, on the given ports."""
     moved = "TRUNKLINE_LOCAL_SERVICE_PORTS"
     processes = [
@@ -80,18 +95,23 @@ def platform(ports: Ports) -> tuple[Process, ...]:
     return tuple(processes)
 
 
-def local_ports(settings: LocalSettings) -> Ports:
-    return Ports.counted_from(settings.local_service_ports, settings.gateway_port)
+def local_ports(settings: LocalSettings) -> tuple[Ports, ...]:
+    """Return the ports of each replica; the gateways stand side by side."""
+    return tuple(
+        Ports.counted_from(settings.local_service_ports + place * REPLICA_STEP, settings.gateway_port + place)
+        for place in range(settings.local_replicas)
+    )
 
 
 def common_environment(settings: LocalSettings, secret: str) -> dict[str, str]:
     """Return what every process of the local stack is told."""
     return {
-        **local_ports(settings).addresses(),
+        **addresses(*local_ports(settings)),
         "TRUNKLINE_KAFKA_BOOTSTRAP": settings.kafka_address,
         "TRUNKLINE_MONGO_URL": settings.mongo_address,
         "TRUNKLINE_DATA_DIR": str(settings.home),
         "TRUNKLINE_GATEWAY_PORT": str(settings.gateway_port),
+        "TRUNKLINE_GATEWAY_PUBLIC_URL": f"http://{LOOPBACK}:{settings.gateway_port}",
         "TRUNKLINE_SERVICE_SECRET": secret,
         "PYTHONUNBUFFERED": "1",
     }

@@ -17,6 +17,7 @@ class LocalSettings(Settings):
     local_kafka_port: int = 9092
     local_mongo_port: int = 27017
     local_service_ports: int = FIRST_SERVICE_PORT  # gRPC from here + 1, health from here + 100
+    local_replicas: int = Field(default=1, ge=1, le=3)  # of every service and of the gateway
     kafka_home: Path | None = Field(default=None, validation_alias="KAFKA_HOME")
 
     @property

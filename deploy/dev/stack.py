@@ -80,7 +80,7 @@ def down(settings: LocalSettings, progress: Progress) -> None:
 
 def processes(settings: LocalSettings) -> tuple[Process, ...]:
     """Return all processes of the stack in the order of their start."""
-    return (*infrastructure(settings), *platform(local_ports(settings)))
+    return (*infrastructure(settings), *platform(*local_ports(settings)))
 
 
 def infrastructure(settings: LocalSettings) -> Iterator[Process]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +12,7 @@ from websockets.asyncio.client import ClientConnection
 
 PATIENCE_S = 120.0  # how long a dead gateway is waited for
 RETRY_S = 0.3
+PUT_OFF = frozenset({429, 502, 503, 504})  # the same again, a little later
 Json = dict[str, Any]
 
 
@@ -19,14 +20,44 @@ class DoorClosed(Exception):
     """The gateway did not come back in time, or refused what should be right."""
 
 
-class Door:
-    """HTTP to one gateway."""
+class Witness:
+    """Sees all that a client is told; this one keeps nothing."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
-        self._http = httpx.AsyncClient(
-            base_url=self.url, timeout=15, limits=httpx.Limits(max_connections=100), trust_env=False
-        )
+    def answered(self, method: str, path: str, answer: httpx.Response) -> None:
+        """A request was answered, whatever the status."""
+
+    def unanswered(self, method: str, path: str, error: httpx.TransportError) -> None:
+        """A request got no answer."""
+
+    def published(self, events: Sequence[Json]) -> None:
+        """Events were acknowledged."""
+
+    def framed(self, stream: str, frame: Json) -> None:
+        """A numbered frame came over a socket."""
+
+    def commanded(self, stream: str, command: Json, answer: Json) -> None:
+        """A command was acknowledged or refused."""
+
+    def closed(self, stream: str, code: int) -> None:
+        """A socket that was open has ended."""
+
+
+class Door:
+    """HTTP to the gateway: to one of its replicas, and to the next one where that does not answer."""
+
+    def __init__(self, *urls: str, witness: Witness | None = None) -> None:
+        self._urls = [url.rstrip("/") for url in urls]
+        self.witness = witness or Witness()
+        self._http = httpx.AsyncClient(timeout=15, limits=httpx.Limits(max_connections=100), trust_env=False)
+
+    @property
+    def url(self) -> str:
+        """Return the replica in use."""
+        return self._urls[0]
+
+    def next_replica(self) -> None:
+        """Use another replica from now on, where there is one."""
+        self._urls.append(self._urls.pop(0))
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -67,6 +98,7 @@ class Door:
         )
         if answer.status_code != 202:
             raise DoorClosed(f"events were refused: {answer.text[:500]}")
+        self.witness.published(events)
 
     async def _send(self, method: str, path: str, token: str | None, **more: Any) -> httpx.Response:
         headers = dict(more.pop("headers", {}))
@@ -75,11 +107,18 @@ class Door:
         clock = asyncio.get_running_loop().time
         give_up = clock() + PATIENCE_S
         while True:
-            with suppress(httpx.TransportError):
-                answer = await self._http.request(method, path, headers=headers, **more)
+            url = self.url
+            try:
+                answer = await self._http.request(method, f"{url}{path}", headers=headers, **more)
+            except httpx.TransportError as error:
+                self.witness.unanswered(method, path, error)
+                if self.url == url:  # else somebody else has moved on already
+                    self.next_replica()
+            else:
+                self.witness.answered(method, path, answer)
                 if answer.status_code < 400:
                     return answer
-                if answer.status_code not in (429, 502, 503, 504):
+                if answer.status_code not in PUT_OFF:
                     raise DoorClosed(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
             if clock() > give_up:
                 raise DoorClosed(f"{method} {path}: no answer for {PATIENCE_S:.0f} s")
@@ -95,7 +134,8 @@ class Socket:
     """
 
     def __init__(self, door: Door, path: str, token: str, new_id: "NewId") -> None:
-        self._url = door.socket_url + path
+        self._door = door
+        self.path = path
         self._token = token
         self._new_id = new_id
         self._connection: ClientConnection | None = None
@@ -111,10 +151,10 @@ class Socket:
         clock = asyncio.get_running_loop().time
         lost_at = clock()
         while True:
-            separator = "&" if "?" in self._url else "?"
+            url = self._door.url
             try:
                 async with websockets.connect(
-                    f"{self._url}{separator}after={self.seen}",
+                    f"{self._door.socket_url}{self.path}{'&' if '?' in self.path else '?'}after={self.seen}",
                     additional_headers={"authorization": f"Bearer {self._token}"},
                     open_timeout=10,
                     ping_interval=20,
@@ -135,17 +175,32 @@ class Socket:
                         if self.seen and frame["seq"] != self.seen + 1:
                             self.gaps += 1
                         self.seen = frame["seq"]
+                        self._door.witness.framed(self.path, frame)
                         yield frame
+                    self._door.witness.closed(self.path, connection.close_code or 0)
+            except websockets.ConnectionClosed as error:
+                self._door.witness.closed(self.path, error.rcvd.code if error.rcvd else 0)
             except (OSError, TimeoutError, websockets.WebSocketException) as error:
                 if clock() - lost_at > PATIENCE_S:
-                    raise DoorClosed(f"{self._url}: {type(error).__name__}") from error
+                    raise DoorClosed(f"{self.path}: {type(error).__name__}") from error
+                if self._door.url == url:
+                    self._door.next_replica()
             self._connected.clear()
             self.reconnects += 1
             await asyncio.sleep(RETRY_S)
 
     async def command(self, kind: str, **fields: Any) -> Json:
-        """Send a command and return its acknowledgement, or its refusal as it is."""
+        """Send a command, again where it is only put off; return its acknowledgement, or its refusal."""
         command_id = self._new_id()
+        clock = asyncio.get_running_loop().time
+        give_up = clock() + PATIENCE_S
+        while True:
+            answer = await self._ask(command_id, kind, fields)
+            if answer.get("problem", {}).get("status") not in PUT_OFF or clock() > give_up:
+                return answer
+            await asyncio.sleep(RETRY_S)
+
+    async def _ask(self, command_id: str, kind: str, fields: Json) -> Json:
         text = json.dumps({"id": command_id, "type": kind, **fields})
         answer: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
         self._answers[command_id] = answer
@@ -159,7 +214,9 @@ class Socket:
 
     def _answer(self, frame: Json) -> None:
         command_id = str(frame.get("id", ""))
-        self._unanswered.pop(command_id, None)
+        text = self._unanswered.pop(command_id, None)
+        if text is not None:
+            self._door.witness.commanded(self.path, json.loads(text), frame)
         answer = self._answers.pop(command_id, None)
         if answer and not answer.done():
             answer.set_result(frame)
@@ -192,4 +249,4 @@ def cloud_event(event_id: str, kind: str, time: str, data: Mapping[str, Any], se
     }
 
 
-__all__ = ["Door", "DoorClosed", "Json", "NewId", "Socket", "cloud_event"]
+__all__ = ["Door", "DoorClosed", "Json", "NewId", "Socket", "Witness", "cloud_event"]

@@ -21,14 +21,18 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalSettings:
     return LocalSettings(data_dir=tmp_path)
 
 
-def test_gives_no_port_twice(settings: LocalSettings) -> None:
-    ports = [port for each in platform(local_ports(settings)) for port in each.ports]
+@pytest.mark.parametrize("replicas", [1, 2, 3])
+def test_gives_no_port_and_no_name_twice(settings: LocalSettings, replicas: int) -> None:
+    plan = platform(*local_ports(settings.model_copy(update={"local_replicas": replicas})))
+    ports = [port for each in plan for port in each.ports]
+
+    assert len(plan) == len({each.name for each in plan}) == replicas * (len(SERVICES) + 1)
 
     assert len(ports) == len(set(ports))
 
 
 def test_uses_the_ports_every_installation_knows_unless_told_otherwise(settings: LocalSettings) -> None:
-    ports = local_ports(settings)
+    (ports,) = local_ports(settings)
 
     assert (ports.grpc, ports.health, ports.gateway) == (GRPC_PORTS, HEALTH_PORTS, 8080)
 
@@ -52,6 +56,13 @@ def test_tells_every_process_where_the_services_are(
         assert getattr(told, f"{name}_address") == f"{LOOPBACK}:{GRPC_PORTS[name]}"
     assert told.service_secret == "secret"
     assert told.data_dir == settings.home
+
+
+def test_tells_every_process_of_all_replicas_of_a_service(settings: LocalSettings) -> None:
+    told = common_environment(settings.model_copy(update={"local_replicas": 2}), "secret")
+
+    first = GRPC_PORTS["routing"]
+    assert told["TRUNKLINE_ROUTING_ADDRESS"] == f"ipv4:{LOOPBACK}:{first},{LOOPBACK}:{first + 200}"
 
 
 @pytest.mark.parametrize(
