@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -21,7 +22,7 @@ AHEAD = timedelta(minutes=5)  # the clocks of adapters may run ahead this much; 
 EARLIEST_YEAR = 1970
 TAKEN = {name: fact for name, fact in BY_TYPE.items() if fact.topic() in ADAPTER_TOPICS}
 _PRINTABLE = re.compile(r"[!-~]{1,128}").fullmatch
-_SOURCE = re.compile(r"[!-~]{1,256}").fullmatch
+_SOURCE = lru_cache(maxsize=4096)(re.compile(r"[!-~]{1,256}").fullmatch)  # few sources tell all events
 _ID = re.compile(r"[A-Za-z0-9._:@+=~-]{1,128}").fullmatch
 
 

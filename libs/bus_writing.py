@@ -35,7 +35,7 @@ class Writer:
         self._client = client
         self._waiting: list[tuple[Sequence[Record], asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
-        self._partitions: dict[str, int] = {}
+        self._places: dict[str, list[TopicPartition]] = {}
         self._spread = 0
 
     async def write(self, records: Sequence[Record]) -> None:
@@ -55,7 +55,7 @@ class Writer:
                 await self._flush([record for records, _ in taken for record in records])
             except (KafkaError, OSError, TimeoutError) as error:
                 log.warning("publishing failed", extra={"error": type(error).__name__})
-                self._partitions.clear()
+                self._places.clear()
                 failure = Unavailable("bus_unreachable", "the bus does not answer")
                 _settle(taken, failure)
             except asyncio.CancelledError:
@@ -66,8 +66,17 @@ class Writer:
 
     async def _flush(self, records: Sequence[Record]) -> None:
         groups: dict[TopicPartition, list[Record]] = defaultdict(list)
+        places = self._places
         for record in records:
-            groups[await self._place(record)].append(record)
+            found = places.get(record.topic) or await self._places_of(record.topic)
+            if record.partition >= 0:
+                place = TopicPartition(record.topic, record.partition)
+            elif record.key is None:
+                self._spread += 1
+                place = found[self._spread % len(found)]
+            else:
+                place = found[_hash(record.key) % len(found)]
+            groups[place].append(record)
         pending: list[Awaitable[Any]] = []
         for place, group in groups.items():
             batch = self._client.create_batch()
@@ -93,19 +102,12 @@ class Writer:
         for place, group in groups.items():
             metrics.published.labels(place.topic).inc(len(group))
 
-    async def _place(self, record: Record) -> TopicPartition:
-        count = self._partitions.get(record.topic)
-        if count is None:
-            partitions = await self._client.partitions_for(record.topic)
-            if not partitions:
-                raise TimeoutError(f"no partitions of {record.topic}")
-            count = self._partitions[record.topic] = len(partitions)
-        if record.partition >= 0:
-            return TopicPartition(record.topic, record.partition)
-        if record.key is None:
-            self._spread += 1
-            return TopicPartition(record.topic, self._spread % count)
-        return TopicPartition(record.topic, _hash(record.key) % count)
+    async def _places_of(self, topic: str) -> Sequence[TopicPartition]:
+        partitions = await self._client.partitions_for(topic)
+        if not partitions:
+            raise TimeoutError(f"no partitions of {topic}")
+        found = self._places[topic] = [TopicPartition(topic, number) for number in range(len(partitions))]
+        return found
 
 
 def _settle(taken: Iterable[tuple[Sequence[Record], asyncio.Future[None]]], error: Exception | None) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import orjson
 from pydantic import ValidationError
 
 from libs.events.base import AnyEvent, Event, Fact
@@ -51,7 +52,7 @@ _VALIDATE: dict[bytes, Callable[[bytes], Fact]] = {
     name.encode(): fact.__pydantic_validator__.validate_json for name, fact in BY_TYPE.items()
 }
 _TOPIC = {name: fact.topic() for name, fact in BY_TYPE.items()}
-_tuple = tuple.__new__  # makes an Event of nine values without the call that would name them
+_tuple = tuple.__new__  # makes an Event or a Record without the call that would name its parts
 _FIXED: dict[str, tuple[tuple[str, bytes], ...]] = {
     name: (
         ("ce_specversion", b"1.0"),
@@ -65,9 +66,16 @@ _FIXED: dict[str, tuple[tuple[str, bytes], ...]] = {
 
 def format_time(time: datetime) -> str:
     """Return RFC 3339 with milliseconds, in UTC."""
+    return _time_bytes(time).decode()
+
+
+def _time_bytes(time: datetime) -> bytes:
     if time.tzinfo is not UTC:
         time = time.astimezone(UTC)
-    return f"{time.isoformat('T', 'milliseconds')[:-6]}Z"
+    text = orjson.dumps(
+        time, None, orjson.OPT_UTC_Z
+    )  # in quotes, six digits or none; quicker than isoformat()
+    return text[1:24] + b"Z" if len(text) > 24 else text[1:20] + b".000Z"
 
 
 def parse_time(text: str) -> datetime:
@@ -96,15 +104,14 @@ def encode(event: AnyEvent) -> Record:
         ("ce_id", event.id.encode()),
         ("ce_source", _bytes(event.source or "/trunkline")),
         ("ce_subject", key),
-        ("ce_time", format_time(event.time).encode()),
+        ("ce_time", _time_bytes(event.time)),
         ("ce_tenant", _bytes(event.tenant)),
         ("ce_correlationid", event.journey_id.encode()),
         ("ce_causationid", event.caused_by.encode()),
         ("ce_sequence", b"%d" % event.sequence),
         ("ce_traceparent", event.traceparent.encode()),
     )
-    body = _to_json(data)
-    return Record(_TOPIC[data.type], key, body, headers)
+    return _tuple(Record, (_TOPIC[data.type], key, _to_json(data), headers, -1, -1, 0))
 
 
 def _to_json(data: Fact) -> bytes:
