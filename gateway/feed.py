@@ -59,7 +59,7 @@ class Feed:
     def __init__(
         self, conversations: Store[Conversation], streams: Store[Stream], hub: Hub, now: Now
     ) -> None:
-        self.streams = Apply(streams, stream.decide, _nothing, SOURCE)
+        self.streams = Apply(streams, stream.decide, _nothing, SOURCE, remembered=200)  # large ones
         self.conversations = Apply(conversations, folding.decide, self._tell, SOURCE)
         self._hub = hub
         self._now = now

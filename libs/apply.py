@@ -6,7 +6,7 @@ have ids that follow from their cause. So an event that comes again changes noth
 between saving and telling leaves facts behind that its successor, or the sweeper, tells.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -33,13 +33,19 @@ class Apply(Generic[S]):
     `tell` publishes on the bus, or hands the facts to the next Apply of the same process.
     """
 
-    def __init__(self, store: Store[S], decide: Decide[S], tell: Tell, source: str) -> None:
+    def __init__(
+        self, store: Store[S], decide: Decide[S], tell: Tell, source: str, remembered: int = 1000
+    ) -> None:
+        """Remember the latest `remembered` aggregates: the one writer of each need not load it again."""
         self._store = store
         self._decide = decide
         self._tell = tell
         self._source = f"{source}/{store.name}"  # whose numbers an event carries in `sequence`
         self._told: dict[Key, int] = {}  # versions whose facts are told, the store not yet informed
         self._hold = Hold()
+        # As saved and told. Who is behind the store is found out by the version guard, and asks the store.
+        self._recent: dict[Key, Stored[S]] = {}
+        self._remembered = remembered
 
     async def __call__(self, pairs: Pairs, now: datetime) -> dict[Key, Stored[S]]:
         """
@@ -56,29 +62,43 @@ class Apply(Generic[S]):
                 if not wanted:
                     return results
                 async with self._hold(wanted.keys()):
-                    refused, facts = await self._attempt(wanted, now, results)
+                    recent = {key: self._recent.pop(key) for key in wanted if key in self._recent}
+                    try:
+                        refused, facts = await self._attempt(wanted, recent, now, results)
+                    except Exception:
+                        if not recent:
+                            raise
+                        continue  # it may have been decided on what is no longer so: ask the store
                     if facts:
                         await self._tell(facts)
-                    self._told.update(
-                        {
-                            key: results[key].version
-                            for key in wanted
-                            if key not in refused and results[key].untold  # else there is nothing to forget
-                        }
-                    )
-                metrics.conflicts.labels(self._store.name).inc(len(refused))
+                    self._note(results, wanted.keys() - refused)
                 wanted = {key: wanted[key] for key in refused}
             if wanted:
                 raise Unavailable("contended", "others keep changing the same aggregates")
             return results
 
+    def _note(self, results: Mapping[Key, Stored[S]], done: Collection[Key]) -> None:
+        """Remember what is saved and told."""
+        for key in done:
+            stored = results[key]
+            if stored.untold:  # else the store has nothing to forget
+                self._told[key] = stored.version
+                stored = replace(stored, untold=())
+            if stored.version:
+                self._recent[key] = stored
+        while len(self._recent) > self._remembered:
+            del self._recent[next(iter(self._recent))]
+
     async def _attempt(
-        self, wanted: Mapping[Key, Sequence[AnyEvent]], now: datetime, results: dict[Key, Stored[S]]
+        self,
+        wanted: Mapping[Key, Sequence[AnyEvent]],
+        recent: Mapping[Key, Stored[S]],
+        now: datetime,
+        results: dict[Key, Stored[S]],
     ) -> tuple[set[Key], list[AnyEvent]]:
-        told = {
-            key: self._told[key] for key in wanted if key in self._told
-        }  # `settle` may empty it meanwhile
-        loaded = await self._store.load(wanted.keys())
+        told = {key: self._told[key] for key in wanted if key in self._told}  # `settle` may forget meanwhile
+        unknown = [key for key in wanted if key not in recent]
+        loaded = {**recent, **(await self._store.load(unknown) if unknown else {})}
         logged = await self._logged(wanted, loaded)
         changes: list[Change[S]] = []
         to_tell: dict[Key, Sequence[AnyEvent]] = {}
@@ -97,6 +117,9 @@ class Apply(Generic[S]):
                 results[key] = after = replace(after, version=base + 1)
                 changes.append(Change(key, base, after, evicted))
         refused = await self._store.save(changes) if changes else set()
+        metrics.conflicts.labels(self._store.name).inc(len(refused))
+        # Where nothing was new, nothing was written, so no version was compared: the store may know better.
+        refused |= {key for key, stored in recent.items() if results[key] is stored}
         facts = [fact for key, told in to_tell.items() if key not in refused for fact in told]
         return refused, facts
 

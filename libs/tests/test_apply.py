@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from libs import telemetry
 from libs.apply import Apply
-from libs.errors import Unavailable
+from libs.errors import NotFound, Unavailable
 from libs.events import visitor
 from libs.events.base import AnyEvent, Event, Facts, Tick, after
 from libs.local import LocalStore
@@ -137,6 +137,77 @@ async def test_it_lets_a_deadline_come_once() -> None:
     assert (early, late) == (0, [1, 0])
     state = await whole.store.get(KEY)
     assert state is not None and state.ticks == 1
+
+
+@given(turns=st.lists(st.tuples(st.integers(0, 2), st.lists(st.integers(0, 12), max_size=4)), max_size=12))
+async def test_it_ends_the_same_whoever_of_several_processes_applies(
+    turns: list[tuple[int, list[int]]],
+) -> None:
+    alone, shared = Broken([]), Broken([])
+    processes = [Apply(shared.store, decide, shared.tell, "/test") for _ in range(3)]
+
+    for number, batch in turns:
+        await alone.feed([batch])
+        await processes[number]([(KEY, page(each)) for each in batch], NOON)
+
+    assert await shared.store.get(KEY) == await alone.store.get(KEY)
+    assert list(dict.fromkeys(shared.told)) == list(dict.fromkeys(alone.told))
+
+
+async def test_it_loads_once_what_only_it_writes() -> None:
+    whole = Broken([])
+    loads = 0
+    load = whole.store.load
+
+    async def counted(keys: Collection[Key]) -> dict[Key, Stored[Trail]]:
+        nonlocal loads
+        loads += 1
+        return await load(keys)
+
+    whole.store.load = counted  # type: ignore[method-assign]  # what is asked of the store is counted here
+    apply = Apply(whole.store, decide, whole.tell, "/test")
+
+    for number in range(5):
+        await apply([(KEY, page(number))], NOON)
+
+    assert loads == 1
+    assert [event.sequence for event in whole.told] == [1, 2, 3, 4, 5]
+
+
+async def test_it_asks_the_store_before_it_refuses_by_what_it_remembers() -> None:
+    def once(trail: Trail, event: AnyEvent, now: datetime) -> tuple[Trail, Facts]:
+        if isinstance(event.data, visitor.Consented):
+            if trail.due is None:
+                raise NotFound("deadline", "none is set")
+            return replace(trail, due=None), []
+        return replace(decide(trail, event, now)[0], due=NOON), []
+
+    whole = Broken([])
+    here, there = [Apply(whole.store, once, whole.tell, "/test") for _ in range(2)]
+    asked = [
+        Event(f"c-{number}", "acme", NOON, visitor.Consented(visitor_id="v", purposes=(), granted=True), "j")
+        for number in range(3)
+    ]
+    await here([(KEY, page(1))], NOON)
+    await here([(KEY, asked[0])], NOON)
+    await there([(KEY, page(2))], NOON)
+
+    stored = (await here([(KEY, asked[1])], NOON))[KEY]
+
+    assert (stored.version, stored.state.due) == (4, None)
+    with pytest.raises(NotFound):
+        await here([(KEY, asked[2])], NOON)
+
+
+async def test_it_answers_a_repeated_command_by_what_the_store_knows() -> None:
+    whole = Broken([])
+    here, there = [Apply(whole.store, decide, whole.tell, "/test") for _ in range(2)]
+    await here([(KEY, page(1))], NOON)
+    await there([(KEY, page(2))], NOON)
+
+    stored = (await here([(KEY, page(1))], NOON))[KEY]
+
+    assert stored.state.pages == ("/1", "/2")
 
 
 async def test_it_tells_once_what_a_tick_finds_while_it_is_being_told() -> None:
