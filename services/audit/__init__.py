@@ -1,0 +1,1 @@
+"""The audit service: says whether every contact is accounted for, and what breaks a rule."""
