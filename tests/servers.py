@@ -1,6 +1,7 @@
 """Real servers for tests, on free ports and in folders of their own, started when first asked for."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -31,6 +32,11 @@ class Server:
     def kill(self) -> None:
         self._child.kill()
 
+    def signal(self, signum: signal.Signals) -> None:
+        """Send a signal that does not end it, such as SIGSTOP."""
+        if self._child.pid is not None:
+            os.kill(self._child.pid, signum)
+
 
 @contextmanager
 def serving(
@@ -45,26 +51,35 @@ def serving(
 
 
 @contextmanager
-def mongo_server(folder: Path) -> Iterator[Server]:
-    """Run a MongoDB replica set of one."""
-    (port,) = free_ports(1)
+def mongo_server(folder: Path, port: int = 0, seen_at: int = 0) -> Iterator[Server]:
+    """Run a MongoDB replica set of one; `seen_at` is the port of what stands before it, if anything does."""
+    port = port or free_ports(1)[0]
     command = servers.mongod_command(folder / "data", port, cache_gb=0.25)
 
     def ready() -> bool:
-        return servers.has_replica_set(port) and servers.is_primary(port)
+        return servers.has_replica_set(port, seen_at) and servers.is_primary(port)
 
-    with serving(servers.mongo_url(port), command, folder, ready, {}) as server:
+    with serving(servers.mongo_url(seen_at or port), command, folder, ready, {}) as server:
         yield server
 
 
 @contextmanager
-def broker_server(folder: Path) -> Iterator[Server]:
-    """Run a broker: Apache Kafka where KAFKA_HOME names one, else the packaged one, which forgets all."""
-    port, controller_port = free_ports(2)
+def broker_server(folder: Path, port: int = 0, seen_at: int = 0) -> Iterator[Server]:
+    """
+    Run a broker: Apache Kafka where KAFKA_HOME names one, else the packaged one, which forgets all.
+
+    `seen_at` is the port of what stands before it, if anything does.
+    """
+    free, controller_port = free_ports(2)
+    port = port or free
     home = os.environ.get("KAFKA_HOME")
-    command = servers.broker_command(folder / "data", port, controller_port, Path(home) if home else None)
+    command = servers.broker_command(
+        folder / "data", port, controller_port, Path(home) if home else None, seen_at
+    )
     env = servers.broker_env(folder)
-    with serving(f"{LOOPBACK}:{port}", command, folder, lambda: broker_answers(port), env) as server:
+    with serving(
+        f"{LOOPBACK}:{seen_at or port}", command, folder, lambda: broker_answers(port), env
+    ) as server:
         yield server
 
 

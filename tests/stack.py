@@ -80,6 +80,13 @@ class Stack:
         """End one process and return what it ended with."""
         return self._children[name].kill(signum)
 
+    @property
+    def metrics_urls(self) -> list[str]:
+        """Return where each process shows its metrics."""
+        return [
+            f"http://{LOOPBACK}:{port}/metrics" for each in self.replicas for port in each.health.values()
+        ]
+
     def child(self, name: str) -> Child:
         """Return a process by its name."""
         return self._children[name]

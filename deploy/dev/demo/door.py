@@ -136,6 +136,7 @@ class Socket:
     def __init__(self, door: Door, path: str, token: str, new_id: "NewId") -> None:
         self._door = door
         self.path = path
+        self.name = f"{path} of {new_id.prefix}"
         self._token = token
         self._new_id = new_id
         self._connection: ClientConnection | None = None
@@ -175,11 +176,11 @@ class Socket:
                         if self.seen and frame["seq"] != self.seen + 1:
                             self.gaps += 1
                         self.seen = frame["seq"]
-                        self._door.witness.framed(self.path, frame)
+                        self._door.witness.framed(self.name, frame)
                         yield frame
-                    self._door.witness.closed(self.path, connection.close_code or 0)
+                    self._door.witness.closed(self.name, connection.close_code or 0)
             except websockets.ConnectionClosed as error:
-                self._door.witness.closed(self.path, error.rcvd.code if error.rcvd else 0)
+                self._door.witness.closed(self.name, error.rcvd.code if error.rcvd else 0)
             except (OSError, TimeoutError, websockets.WebSocketException) as error:
                 if clock() - lost_at > PATIENCE_S:
                     raise DoorClosed(f"{self.path}: {type(error).__name__}") from error
@@ -216,7 +217,7 @@ class Socket:
         command_id = str(frame.get("id", ""))
         text = self._unanswered.pop(command_id, None)
         if text is not None:
-            self._door.witness.commanded(self.path, json.loads(text), frame)
+            self._door.witness.commanded(self.name, json.loads(text), frame)
         answer = self._answers.pop(command_id, None)
         if answer and not answer.done():
             answer.set_result(frame)
@@ -226,13 +227,12 @@ class NewId:
     """Ids from a seeded dice: the same seed gives the same day."""
 
     def __init__(self, run: str, name: str) -> None:
-        self._run = run
-        self._name = name
+        self.prefix = f"{run}-{name}"
         self._count = 0
 
     def __call__(self) -> str:
         self._count += 1
-        return f"{self._run}-{self._name}-{self._count}"
+        return f"{self.prefix}-{self._count}"
 
 
 def cloud_event(event_id: str, kind: str, time: str, data: Mapping[str, Any], sequence: int) -> Json:

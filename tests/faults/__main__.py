@@ -1,0 +1,63 @@
+"""
+Inject every fault, check every rule, write the report: python -m tests.faults [--only NAME,..] [--seed N]
+
+Results are kept under .local/faults, one line of JSON each; docs/reliability.md is made from them.
+"""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from deploy.dev.settings import ROOT
+from tests.faults import report, scenarios
+from tests.faults.house import House, opened
+from tests.faults.running import LONG, SHORT, Size, run
+from tests.faults.scenarios import Scenario
+
+KEPT = ROOT / ".local" / "faults"
+
+
+def main() -> int:
+    known = scenarios.everything()
+    parser = argparse.ArgumentParser(prog="faults", description="Faults under load.")
+    parser.add_argument("--only", default="", help="some of them, by comma: " + ", ".join(known))
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=1, help="how often, each time with the next seed")
+    parser.add_argument("--short", action="store_true", help="fewer people, shorter stops")
+    chosen = parser.parse_args()
+    if chosen.short:
+        known = scenarios.everything(stopped_s=8.0)
+    names = [name.strip() for name in chosen.only.split(",") if name.strip()] or list(known)
+    if unknown := [name for name in names if name not in known]:
+        parser.error(f"there is no {', '.join(unknown)}")
+    KEPT.mkdir(parents=True, exist_ok=True)
+    size = SHORT if chosen.short else LONG
+    broken = 0
+    with TemporaryDirectory(prefix="faults-") as folder, opened(Path(folder)) as house:
+        for seed in range(chosen.seed, chosen.seed + chosen.rounds):
+            for name in names:
+                broken += _one(house, known[name], seed, size)
+    report.write(KEPT, ROOT / "docs" / "reliability.md")
+    return 1 if broken else 0
+
+
+def _one(house: House, scenario: Scenario, seed: int, size: Size) -> int:
+    result = asyncio.run(run(house, scenario, seed, size, KEPT))
+    with (KEPT / "results.jsonl").open("a", encoding="utf-8") as file:
+        file.write(result.as_json() + "\n")
+    checked = sum(each.checked for each in result.findings)
+    sys.stdout.write(
+        f"{result.scenario:<22} seed {seed}: {sum(result.injected.values())} faults, "
+        f"{result.contacts} contacts, {checked} checks, {len(result.breaches)} breaches, "
+        f"{result.took_s:g} s\n"
+    )
+    for breach in result.breaches[:20]:
+        sys.stdout.write(f"    {breach}\n")
+    sys.stdout.flush()
+    return len(result.breaches)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,150 @@
+"""The one checker: waits until the platform has come to rest, gathers the evidence, applies the rules."""
+
+import asyncio
+import hashlib
+import re
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import psutil
+
+from deploy.dev.demo.door import Door
+from libs import clock
+from tests.faults.acknowledged import AcknowledgementLog
+from tests.faults.evidence import CLOSED, Evidence, Finding
+from tests.faults.house import House
+from tests.faults.rules import check
+from tests.faults.topics import Row, committed
+
+SETTLES_WITHIN_S = 60.0
+LAG = re.compile(r'^trunkline_bus_lag\{group="([^"]+)",partition="(\d+)",topic="([^"]+)"\}', re.MULTILINE)
+# What nobody may find in a log: tokens, phone numbers of seeded customers, words of conversations.
+SECRETS = ("eyJhbGciOi", "+861380000", "很高兴为您服务", "请帮我查一下")
+
+
+async def judge(house: House, log: AcknowledgementLog) -> list[Finding]:
+    """
+    Return what every rule finds once the platform has come to rest: nothing more is told, all holds.
+
+    What does not hold is looked at again for as long as it may take to settle; then it is a breach.
+    """
+    began = time.monotonic()
+    places: set[tuple[str, str, int]] = set()
+    told = -1
+    while True:
+        evidence = await _gather(house, log, places)
+        evidence.settled_s = time.monotonic() - began
+        findings = check(evidence)
+        is_quiet, told = told == len(evidence.rows), len(evidence.rows)
+        holds = not any(each.breaches for each in findings) and log.contacts <= _closed(evidence.rows)
+        if (is_quiet and holds) or evidence.settled_s > SETTLES_WITHIN_S:
+            return findings
+        await asyncio.sleep(1)
+
+
+async def _gather(house: House, log: AcknowledgementLog, places: set[tuple[str, str, int]]) -> Evidence:
+    places |= await asyncio.to_thread(_read_places, house)
+    offsets = await _offsets(house, places)
+    untold = await asyncio.to_thread(_untold, house)
+    report = await _report(house)
+    return Evidence(
+        log,
+        await house.rows(),  # after the offsets: so none of these can be ahead
+        poison=house.poison,
+        report=report,
+        objects=dict(_objects(house)),
+        committed=offsets,
+        untold=untold,
+        memory=_memory(house),
+        log_lines=list(_log_lines(house)),
+        secrets=(*SECRETS, house.stack.env["TRUNKLINE_SERVICE_SECRET"], *house.canaries.values()),
+        canaries=house.canaries,
+        settles_within_s=SETTLES_WITHIN_S,
+    )
+
+
+def _closed(rows: Sequence[Row]) -> set[str]:
+    return {row.data["interaction_id"] for row in rows if row.name == CLOSED}
+
+
+def _read_places(house: House) -> set[tuple[str, str, int]]:
+    """Return which group reads which partitions, by the processes' own metrics."""
+    found: set[tuple[str, str, int]] = set()
+    for url in house.stack.metrics_urls:
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                text = answer.read().decode()
+        except OSError:
+            continue
+        found |= {(group, topic, int(number)) for group, number, topic in LAG.findall(text)}
+    return found
+
+
+async def _offsets(house: House, places: set[tuple[str, str, int]]) -> dict[tuple[str, str, int], int]:
+    groups: dict[str, set[tuple[str, int]]] = {}
+    for group, topic, number in places:
+        groups.setdefault(group, set()).add((topic, number))
+    found: dict[tuple[str, str, int], int] = {}
+    for group, read in groups.items():
+        offsets = await committed(house.broker.address, group, read)
+        found |= {(group, *place): offset for place, offset in offsets.items()}
+    return found
+
+
+def _untold(house: House) -> dict[str, int]:
+    """Return how many aggregates of each collection hold facts that are not known to be told."""
+    prefix = house.stack.env["TRUNKLINE_MONGO_DATABASE_PREFIX"]
+    found: dict[str, int] = {}
+    with house.mongo_admin() as client:
+        for name in client.list_database_names():
+            if name.startswith(prefix):
+                for collection in client[name].list_collection_names():
+                    count = client[name][collection].count_documents({"untold_at": {"$exists": True}})
+                    found[f"{name.removeprefix(prefix)}.{collection}"] = count
+    return found
+
+
+def _objects(house: House) -> Iterator[tuple[str, tuple[int, str]]]:
+    """Yield length and checksum of each recording as it lies in the object store; the last revision wins."""
+    folder = house.stack.folder / "objects" / "recordings"
+    for file in sorted(folder.rglob("*"), key=lambda file: file.stat().st_mtime):
+        if file.is_file():
+            content = file.read_bytes()
+            yield file.parent.name, (len(content), hashlib.sha256(content).hexdigest())
+
+
+def _memory(house: House) -> dict[str, int]:
+    return {
+        name: psutil.Process(pid).memory_info().rss
+        for name in house.stack.names
+        for pid in house.pids([name])
+    }
+
+
+def _log_lines(house: House) -> Iterator[tuple[str, str]]:
+    for file in sorted((house.stack.folder / "logs").glob("*.log")):
+        for line in file.read_text(errors="replace").splitlines():
+            yield file.stem, line
+
+
+async def _report(house: House) -> dict[str, float]:
+    door = house.door()
+    try:
+        return await _figures(door, await door.token("admin1"))
+    finally:
+        await door.close()
+
+
+async def _figures(door: Door, token: str) -> dict[str, float]:
+    start = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    query: dict[str, str | int] = {
+        "from": start.isoformat(),
+        "to": (start + timedelta(days=3)).isoformat(),
+        "dimension": "tenant",
+        "interval": 0,
+    }
+    report: dict[str, Any] = await door.get("/v1/reports", token, query)
+    return dict(report["total"]["figures"])

@@ -1,0 +1,77 @@
+"""What the checker looks at, and what a rule may find in it."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tests.faults.acknowledged import AcknowledgementLog
+from tests.faults.topics import DEAD_LETTERS, Row
+
+CLOSED = "session.contact_closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """A bad record put on a topic on purpose: where it lies, and the reason its dead letter must give."""
+
+    place: tuple[str, int, int]
+    reason: str
+
+
+@dataclass(slots=True)
+class Evidence:
+    """All that the checker looks at."""
+
+    acknowledged: AcknowledgementLog
+    rows: Sequence[Row]
+    ended: bool = True  # everybody has gone and the platform has come to rest
+    poison: Sequence[Poison] = ()
+    report: Mapping[str, float] = field(default_factory=dict)
+    capacity: Mapping[str, int] = field(default_factory=lambda: {"voice": 1, "chat": 2})
+    objects: Mapping[str, tuple[int, str]] = field(default_factory=dict)  # recording: length, checksum
+    committed: Mapping[tuple[str, str, int], int] = field(default_factory=dict)  # group, topic, partition
+    untold: Mapping[str, int] = field(default_factory=dict)  # facts saved and not told, by collection
+    memory: Mapping[str, int] = field(default_factory=dict)  # bytes, by process
+    log_lines: Sequence[tuple[str, str]] = ()  # process, line
+    secrets: Sequence[str] = ()
+    canaries: Mapping[str, str] = field(default_factory=dict)  # tenant: what only its own may show
+    settled_s: float = 0.0
+    settles_within_s: float = 60.0
+
+    @property
+    def facts(self) -> list[Row]:
+        """Return each event once, in the order of its topic."""
+        seen: set[str] = set()
+        bad = {each.place for each in self.poison}
+        facts: list[Row] = []
+        for row in self.rows:
+            if row.topic.endswith(DEAD_LETTERS) or row.place in bad or row.id in seen:
+                continue
+            seen.add(row.id)
+            facts.append(row)
+        return facts
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One rule's verdict."""
+
+    rule: str
+    says: str
+    checked: int
+    breaches: tuple[str, ...]
+
+
+Rule = Callable[[Evidence], Iterator[str | int]]  # yields counts of what was checked, and breaches
+
+
+def of(facts: Iterable[Row], *names: str) -> list[Row]:
+    """Return the facts of some names."""
+    return [row for row in facts if row.name in names]
+
+
+def ends_of(rows: Iterable[Row]) -> dict[tuple[str, int], int]:
+    """Return where each partition ends."""
+    ends: dict[tuple[str, int], int] = {}
+    for row in rows:
+        ends[row.topic, row.partition] = max(ends.get((row.topic, row.partition), 0), row.offset + 1)
+    return ends

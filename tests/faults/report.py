@@ -1,0 +1,86 @@
+"""Writes docs/reliability.md from the results of the fault tests: nothing in it is typed by hand."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.faults.rules import RULES
+
+COLUMNS = (
+    "scenario",
+    "what",
+    "runs",
+    "faults",
+    "contacts",
+    "acknowledgements",
+    "frames",
+    "longest silence",
+    "HTTP answers",
+    "breaches",
+)
+TEXT = Path(__file__).with_name("report.md")
+
+
+def write(kept: Path, page: Path) -> None:
+    """Write the page from all results kept."""
+    lines = (kept / "results.jsonl").read_text(encoding="utf-8").splitlines()
+    results = [json.loads(line) for line in lines]
+    text = TEXT.read_text(encoding="utf-8")
+    text = text.replace("{scenarios}", "\n".join(_scenarios(results)))
+    text = text.replace("{faults}", "\n".join(_faults(results)))
+    text = text.replace("{rules}", "\n".join(_rules(results)))
+    page.write_text(text, encoding="utf-8")
+
+
+def _scenarios(results: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+    by_name: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for result in results:
+        by_name[result["scenario"]].append(result)
+    yield f"| {' | '.join(COLUMNS)} |"
+    yield "|---" * len(COLUMNS) + "|"
+    for name, runs in by_name.items():
+        answers: Counter[str] = Counter()
+        for each in runs:
+            answers.update(each["statuses"])
+        shown = ", ".join(f"{status}: {count}" for status, count in sorted(answers.items()))
+        breaches = sum(len(finding["breaches"]) for each in runs for finding in each["findings"])
+        row = (
+            f"`{name}`",
+            runs[-1]["says"].rstrip("."),
+            len(runs),
+            sum(sum(each["injected"].values()) for each in runs),
+            sum(each["contacts"] for each in runs),
+            sum(each["acknowledgements"] for each in runs),
+            sum(each["frames"] for each in runs),
+            f"{max(each['longest_silence_s'] for each in runs):g} s",
+            shown,
+            breaches,
+        )
+        yield "| " + " | ".join(map(str, row)) + " |"
+
+
+def _faults(results: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+    injected: Counter[str] = Counter()
+    for result in results:
+        injected.update(result["injected"])
+    yield "| fault | times |"
+    yield "|---|---|"
+    yield from (f"| {fault} | {times} |" for fault, times in sorted(injected.items()))
+
+
+def _rules(results: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+    checked: Counter[str] = Counter()
+    broken: Counter[str] = Counter()
+    says: dict[str, str] = {}
+    for result in results:
+        for finding in result["findings"]:
+            checked[finding["rule"]] += finding["checked"]
+            broken[finding["rule"]] += len(finding["breaches"])
+            says[finding["rule"]] = finding["says"]
+    yield "| rule | says | checked | breaches |"
+    yield "|---|---|---|---|"
+    for rule in (*RULES, *(each for each in says if each not in RULES)):
+        if rule in says:
+            yield f"| {rule} | {says[rule]} | {checked[rule]} | {broken[rule]} |"
