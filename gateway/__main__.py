@@ -58,7 +58,7 @@ async def main() -> None:
             people = Issuer(settings.issuer, settings.oidc_audience, keys)
         hub = Hub(streams)
         feed = Feed(conversations, streams, hub, clock.now)
-        ready = partial(mongo.ping, database)
+        ready = service.Readiness(partial(mongo.ping, database))
         app = application(
             Parts(
                 settings=settings,
@@ -99,6 +99,7 @@ async def main() -> None:
             service.keep_time([feed.conversations, feed.streams], clock.now),
             ready=ready,
             host=settings.host,
+            drain_s=settings.gateway_drain_s,
         )
 
 

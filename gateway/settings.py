@@ -20,6 +20,7 @@ class GatewaySettings(Settings):
     gateway_commands_per_s: int = 20  # of one socket
     gateway_largest_upload: int = 64 * 1024 * 1024
     gateway_publish_timeout_s: float = 5.0
+    gateway_drain_s: float = 0.0  # told to end, it says so in /readyz and goes on this long
 
     @property
     def issues_tokens(self) -> bool:

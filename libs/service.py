@@ -63,25 +63,51 @@ async def keep_time(applies: Sequence[Ticked], now: Now, tick_s: float = TICK_S)
             await asyncio.sleep(1)
 
 
+class Readiness:
+    """Whether work should be sent here: while the check holds, until the process is told to end."""
+
+    def __init__(self, check: Check) -> None:
+        self._check = check
+        self._is_ending = False
+
+    def end(self) -> None:
+        self._is_ending = True
+
+    async def __call__(self) -> None:
+        """Return when ready. :raises Unavailable: not now, or not any more."""
+        if self._is_ending:
+            raise Unavailable("ending", "this process is ending; another one takes its place")
+        await self._check()
+
+
 async def run(
-    name: str, health_port: int, *jobs: Coroutine[Any, Any, None], ready: Check, host: str = "127.0.0.1"
+    name: str,
+    health_port: int,
+    *jobs: Coroutine[Any, Any, None],
+    ready: Check,
+    host: str = "127.0.0.1",
+    drain_s: float = 0.0,
 ) -> None:
     """
     Run `jobs` until SIGTERM or SIGINT, then cancel them and return when they have finished what was in hand.
 
     A job that ends with an exception ends the process: its supervisor starts it anew. `ready` raises
-    Unavailable while the process cannot do its work.
+    Unavailable while the process cannot do its work. Told to end, the process says first that it is not
+    ready, and goes on for `drain_s`, in which whoever sends it work can learn that.
     """
+    readiness = ready if isinstance(ready, Readiness) else Readiness(ready)
     _spare_the_collector()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(job) for job in (*jobs, serve_health(host, health_port, ready))]
+        tasks = [group.create_task(job) for job in (*jobs, serve_health(host, health_port, readiness))]
         log.info("started", extra={"service": name})
         await stopping.wait()
         log.info("stopping", extra={"service": name})
+        readiness.end()
+        await asyncio.sleep(drain_s)
         for task in tasks:
             task.cancel()
 
