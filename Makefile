@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
 .PHONY: help setup up down status logs demo replay refill replay-dlq \
-        test check unit integration bench lint types imports generated \
+        test check unit integration faults bench lint types imports generated \
         format proto schemas catalogue locks image e2e helm
 
 help: ## list the targets
@@ -59,6 +59,9 @@ unit: ## tests without servers
 integration: ## tests with a real MongoDB, broker, object store and the real services
 	@echo "== tests with real servers"
 	@$(RUN) pytest -q -m real  # one after the other: each starts servers and processes that want both cores
+
+faults: setup ## every fault on the real parts, checked: ONLY=two_owners SEED=1 ROUNDS=1
+	@$(RUN) tests.faults $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 lint: ## format and style
 	@echo "== format and style"

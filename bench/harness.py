@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
 from libs.settings import Settings
-from tests.servers import broker_server, mongo_server
+from tests.servers import Server, broker_server, mongo_server
 
 ROUNDS = 5
 SECRET = "a secret of the benchmarks, of no use elsewhere"  # pragma: allowlist secret
@@ -28,6 +28,8 @@ class Stage:
     mongo_url: str
     kafka_bootstrap: str
     folder: Path
+    mongo: Server
+    broker: Server
 
     def settings(self) -> Settings:
         return Settings(
@@ -46,6 +48,7 @@ class Figure:
     versus: str
     target: float
     ratios: tuple[float, ...]
+    at_most: bool = False  # a ratio of times or costs, which should be small
 
     @property
     def ratio(self) -> float:
@@ -53,7 +56,12 @@ class Figure:
 
     @property
     def ok(self) -> bool:
-        return self.ratio >= self.target
+        return self.ratio <= self.target if self.at_most else self.ratio >= self.target
+
+    @property
+    def bar(self) -> str:
+        """Return the target in words: ">= 0.5"."""
+        return f"{'<=' if self.at_most else '>='} {self.target:g}"
 
     def as_json(self) -> str:
         """Return the figure as one line of JSON."""
@@ -63,7 +71,7 @@ class Figure:
                 "ratio": round(self.ratio, 3),
                 "min": round(min(self.ratios), 3),
                 "max": round(max(self.ratios), 3),
-                "target": f">= {self.target:.2f}",
+                "target": self.bar,
                 "versus": self.versus,
                 "ok": self.ok,
             }
@@ -110,7 +118,7 @@ async def stage() -> AsyncIterator[Stage]:
         folder = Path(name)
         places = _made(folder / "mongo"), _made(folder / "broker")
         with mongo_server(places[0]) as mongo, broker_server(places[1]) as broker:
-            yield Stage(mongo.address, broker.address, folder)
+            yield Stage(mongo.address, broker.address, folder, mongo, broker)
 
 
 def _made(folder: Path) -> Path:

@@ -37,7 +37,7 @@ async def judge(house: House, log: AcknowledgementLog) -> list[Finding]:
     while True:
         evidence = await _gather(house, log, places)
         evidence.settled_s = time.monotonic() - began
-        findings = check(evidence)
+        findings = await asyncio.to_thread(check, evidence)
         is_quiet, told = told == len(evidence.rows), len(evidence.rows)
         holds = not any(each.breaches for each in findings) and log.contacts <= _closed(evidence.rows)
         if (is_quiet and holds) or evidence.settled_s > SETTLES_WITHIN_S:

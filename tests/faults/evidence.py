@@ -2,7 +2,11 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from libs import wire
+from services.audit.domain.breach import Breach
+from services.audit.domain.verdict import audit
 from tests.faults.acknowledged import AcknowledgementLog
 from tests.faults.topics import DEAD_LETTERS, Row
 
@@ -17,7 +21,7 @@ class Poison:
     reason: str
 
 
-@dataclass(slots=True)
+@dataclass
 class Evidence:
     """All that the checker looks at."""
 
@@ -26,7 +30,6 @@ class Evidence:
     ended: bool = True  # everybody has gone and the platform has come to rest
     poison: Sequence[Poison] = ()
     report: Mapping[str, float] = field(default_factory=dict)
-    capacity: Mapping[str, int] = field(default_factory=lambda: {"voice": 1, "chat": 2})
     objects: Mapping[str, tuple[int, str]] = field(default_factory=dict)  # recording: length, checksum
     committed: Mapping[tuple[str, str, int], int] = field(default_factory=dict)  # group, topic, partition
     untold: Mapping[str, int] = field(default_factory=dict)  # facts saved and not told, by collection
@@ -37,7 +40,7 @@ class Evidence:
     settled_s: float = 0.0
     settles_within_s: float = 60.0
 
-    @property
+    @cached_property
     def facts(self) -> list[Row]:
         """Return each event once, in the order of its topic."""
         seen: set[str] = set()
@@ -49,6 +52,16 @@ class Evidence:
             seen.add(row.id)
             facts.append(row)
         return facts
+
+    @cached_property
+    def verdict(self) -> list[Breach]:
+        """Return what the ledger's auditor says of all that is on the topics."""
+        bad = {each.place for each in self.poison}
+        rows = [row for row in self.rows if not row.topic.endswith(DEAD_LETTERS) and row.place not in bad]
+        events = [
+            wire.decode(tuple((n, v.encode()) for n, v in row.headers.items()), row.value) for row in rows
+        ]
+        return audit(events, ended=self.ended)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,41 @@
+"""A short selection of the faults, on two replicas of everything; all of them: `make faults`."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults import scenarios
+from tests.faults.house import House, opened
+from tests.faults.injuries import kill_at
+from tests.faults.running import SHORT, run
+from tests.faults.scenarios import Scenario
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+
+KNOWN = scenarios.everything(stopped_s=5.0)
+SELECTED = (
+    Scenario("kill_saved", "kill -9 of routing when it has saved", kill_at("saved", ("routing",))),
+    KNOWN["rolling_restart"],
+    KNOWN["two_owners"],
+    KNOWN["mongo_killed"],
+    KNOWN["poison"],
+    KNOWN["duplicates"],
+)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """Give a house shared by all faults: what one leaves behind, the next one has to bear."""
+    with opened(tmp_path_factory.mktemp("house")) as house:
+        yield house
+
+
+@pytest.mark.parametrize("scenario", SELECTED, ids=lambda scenario: scenario.name)
+def test_it_survives(scenario: Scenario, house: House, tmp_path: Path) -> None:
+    result = asyncio.run(run(house, scenario, seed=7, size=SHORT, folder=tmp_path))
+
+    assert sum(result.injected.values()) > 0
+    assert result.contacts > 0
+    assert result.breaches == [], house.stack.logs()
