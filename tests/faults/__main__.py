@@ -6,6 +6,7 @@ Results are kept under .local/faults, one line of JSON each; docs/reliability.md
 
 import argparse
 import asyncio
+import signal
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,8 +35,9 @@ def main() -> int:
         parser.error(f"there is no {', '.join(unknown)}")
     KEPT.mkdir(parents=True, exist_ok=True)
     size = SHORT if chosen.short else LONG
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # leave nothing running
     broken = 0
-    with TemporaryDirectory(prefix="faults-") as folder, opened(Path(folder)) as house:
+    with TemporaryDirectory(prefix="faults-") as folder, opened(Path(folder), small_disk=True) as house:
         for seed in range(chosen.seed, chosen.seed + chosen.rounds):
             for name in names:
                 broken += _one(house, known[name], seed, size)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,7 +14,7 @@ from typing import Any
 import pymongo
 
 from deploy.dev import servers
-from deploy.dev.demo.door import Door
+from deploy.dev.demo.door import Door, Witness
 from deploy.dev.ports import free_ports
 from deploy.dev.seed import seed
 from tests.faults.evidence import Poison
@@ -23,6 +24,7 @@ from tests.servers import Server, broker_server, mongo_server
 from tests.stack import Stack, running_stack
 
 SESSION_S = 4.0  # after which a silent member of a group is given up
+DISK_MB = 64
 SETTINGS = {
     "TRUNKLINE_KAFKA_SESSION_TIMEOUT_MS": str(round(SESSION_S * 1000)),
     "TRUNKLINE_GATEWAY_EVENTS_PER_S": "500",  # of one tenant: so that a surge meets a limit
@@ -42,6 +44,8 @@ class House:
     injected: Counter[str] = field(default_factory=Counter)
     poison: list[Poison] = field(default_factory=list)
     canaries: dict[str, str] = field(default_factory=dict)
+    small_disk: Path | None = None  # where the object store lies, if it can be filled
+    witness: Witness = field(default_factory=Witness)  # who sees what the people of the load are told
 
     def note(self, fault: str, times: int = 1) -> None:
         """Count a fault that was injected."""
@@ -77,8 +81,13 @@ class House:
 
 
 @contextmanager
-def opened(folder: Path, replicas: int = 2) -> Iterator[House]:
-    """Open a house with the demo tenant in it, for as long as the body runs."""
+def opened(folder: Path, *, replicas: int = 2, small_disk: bool = False) -> Iterator[House]:
+    """
+    Open a house with the demo tenant in it, for as long as the body runs.
+
+    With `small_disk` the object store lies on a disk of its own that can be filled, where this user may
+    mount one.
+    """
     folders = [folder / name for name in ("mongo", "broker", "stack")]
     for each in folders:
         each.mkdir(parents=True)
@@ -88,12 +97,31 @@ def opened(folder: Path, replicas: int = 2) -> Iterator[House]:
         to_broker = running.enter_context(Proxy(broker_port).running())
         mongo = running.enter_context(mongo_server(folders[0], mongo_port, to_mongo.port))
         broker = running.enter_context(broker_server(folders[1], broker_port, to_broker.port))
+        disk = running.enter_context(_disk(folders[2] / "objects")) if small_disk else None
         stack = running.enter_context(
             running_stack(folders[2], mongo.address, broker.address, SETTINGS, replicas)
         )
-        house = House(stack, mongo, broker, mongo_port, to_mongo, to_broker)
+        house = House(stack, mongo, broker, mongo_port, to_mongo, to_broker, small_disk=disk)
         asyncio.run(_furnish(house))
         yield house
+
+
+@contextmanager
+def _disk(folder: Path) -> Iterator[Path | None]:
+    """Mount a small disk, and give None where that is not permitted."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(folder)]
+    try:
+        permitted = subprocess.run(mount, check=False, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        permitted = False
+    if not permitted:
+        yield None
+        return
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 async def _furnish(house: House) -> None:

@@ -5,6 +5,7 @@ import random
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 from signal import SIGCONT, SIGSTOP, SIGTERM
 from typing import Any
 
@@ -137,6 +138,28 @@ def stop_broker(stopped_s: float) -> Injure:
         await asyncio.sleep(BREATH_S)
 
     return injure
+
+
+async def disk_full(house: House, dice: random.Random) -> None:
+    """Fill the disk of the object store, and make room again after a while."""
+    disk = house.small_disk
+    if disk is None:
+        house.note("disk full: not possible here, a disk cannot be mounted")
+        return
+    ballast = disk / "ballast"
+    await asyncio.sleep(BREATH_S)
+    await asyncio.to_thread(_fill, ballast)
+    await asyncio.sleep(6)
+    await asyncio.to_thread(ballast.unlink)
+    house.note("disk of the object store full for 6 s")
+
+
+def _fill(ballast: Path) -> None:
+    with suppress(OSError), ballast.open("wb", buffering=0) as file:
+        for size in (2**20, 2**10, 1):
+            with suppress(OSError):
+                while file.write(b"x" * size):
+                    pass
 
 
 def stop_mongo(stopped_s: float) -> Injure:

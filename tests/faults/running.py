@@ -60,7 +60,7 @@ async def run(house: House, scenario: Scenario, seed: int, size: Size, folder: P
     began = time.monotonic()
     before = house.injected.copy()
     name = f"{scenario.name}-{seed}-{clock.now():%H%M%S}"
-    log = AcknowledgementLog(folder / f"{name}.acknowledged.jsonl")
+    log = house.witness = AcknowledgementLog(folder / f"{name}.acknowledged.jsonl")
     try:
         contacts, _ = await load.days(
             house,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from libs import clock
 from libs.settings import SERVICES
-from tests.faults import crowds, injuries, records
+from tests.faults import crowds, injuries, races, records
 from tests.faults.crashing import STEPS
 from tests.faults.injuries import Injure, cut
 
@@ -62,6 +62,7 @@ def _servers(stopped_s: float) -> tuple[Scenario, ...]:
         Scenario("broker_stopped", "SIGSTOP of the broker, then SIGCONT", injuries.stop_broker(stopped_s)),
         Scenario("mongo_stopped", "SIGSTOP of mongod, then SIGCONT", injuries.stop_mongo(stopped_s)),
         Scenario("mongo_killed", "kill -9 of mongod and start, twice", injuries.kill_mongo),
+        Scenario("disk_full", "disk of the object store full for 6 s", injuries.disk_full),
         Scenario("step_down", "step-down of the primary, twice", injuries.step_down),
     )
 
@@ -99,6 +100,7 @@ def _records_and_clients() -> tuple[Scenario, ...]:
             crowds.wrong_clocks,
             now=crowds.wrong_clock,
         ),
+        Scenario("races", "hang-up at the answer, sign-out at the offer, double click", races.races),
         Scenario("surge", "far more events than are taken, for 10 s", crowds.surge),
         Scenario(
             "slow_sockets",
