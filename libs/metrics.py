@@ -31,6 +31,8 @@ ingested = Counter("trunkline_ingest_events_total", "Events accepted at the gate
 refused = Counter("trunkline_ingest_refused_total", "Events refused at the gateway.", ["reason"])
 sockets_open = Gauge("trunkline_sockets_open", "Open WebSockets.", ["kind"])
 frames_sent = Counter("trunkline_socket_frames_total", "Frames sent to WebSockets.", ["kind"])
+slow_readers = Counter("trunkline_socket_slow_readers_total", "WebSockets closed for not reading.", ["kind"])
+gaps_told = Counter("trunkline_socket_gaps_total", "Clients told that frames are gone.", ["kind", "why"])
 
 contacts_waiting = Gauge("trunkline_contacts_waiting", "Contacts waiting for an agent.", ["tenant", "queue"])
 agents_in_state = Gauge("trunkline_agents", "Signed-in agents by state.", ["tenant", "state"])

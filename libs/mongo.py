@@ -15,8 +15,10 @@ from pymongo.errors import (
     ConnectionFailure,
     DuplicateKeyError,
     ExecutionTimeout,
+    OperationFailure,
     PyMongoError,
 )
+from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from libs import clock, wire
@@ -47,6 +49,16 @@ def guarded() -> Iterator[None]:
         raise
 
 
+@contextmanager
+def watching() -> Iterator[None]:
+    """As `guarded`, for changes: what the server has forgotten has to be looked at anew, which is no bug."""
+    try:
+        with guarded():
+            yield
+    except OperationFailure as error:
+        raise Unavailable("changes_lost", f"the changes cannot be followed ({error.code})") from error
+
+
 @asynccontextmanager
 async def connect(url: str, database: str) -> AsyncIterator[Database]:
     """Yield a database; every write is acknowledged by a majority and journaled."""
@@ -62,6 +74,11 @@ async def connect(url: str, database: str) -> AsyncIterator[Database]:
         yield client.get_database(database, write_concern=WriteConcern("majority", j=True))
     finally:
         client.close()
+
+
+def committed(database: Database) -> Database:
+    """Return the database as a majority has it: what is read there is never taken back by a fail-over."""
+    return database.with_options(read_concern=ReadConcern("majority"))
 
 
 async def ping(database: Database) -> None:
@@ -126,6 +143,33 @@ class MongoStore(Generic[S]):
     async def get(self, key: Key) -> S | None:
         """Return the state of one aggregate, None where there is none."""
         return next((stored.state for stored in (await self.load([key])).values()), None)
+
+    async def versions(self, keys: Collection[Key]) -> dict[Key, int]:
+        """Return at which versions the aggregates are, of those there are."""
+        by_id = {str(key): key for key in keys}
+        with guarded():
+            cursor = self.collection.find({"_id": {"$in": list(by_id)}}, {"v": 1})
+            return {by_id[row["_id"]]: row["v"] for row in await cursor.to_list(None)}
+
+    async def changes(self) -> AsyncIterator[tuple[Key, int] | None]:
+        """
+        Yield what is saved from now on, by anybody: keys with their versions, in order.
+
+        None comes first, once nothing that is saved later will be missed; so whoever wants to know all looks
+        at the aggregates then. Where the driver cannot resume, it ends with Unavailable.
+        """
+        pipeline: list[Document] = [
+            {"$match": {"operationType": {"$in": ["insert", "replace"]}}},
+            {"$project": {"documentKey": 1, "v": "$fullDocument.v"}},
+        ]
+        with watching():
+            async with self.collection.watch(pipeline) as stream:
+                change = await stream.try_next()  # the driver opens it with the first question
+                yield None
+                while stream.alive:
+                    if change is not None:
+                        yield key_of(change["documentKey"]["_id"]), change["v"]
+                    change = await stream.try_next()
 
     async def find(
         self,
@@ -298,6 +342,7 @@ __all__ = [
     "IndexModel",
     "MongoStore",
     "Shape",
+    "committed",
     "connect",
     "guarded",
     "insert_new",

@@ -132,7 +132,17 @@ async def serve_health(host: str, port: int, ready: Check) -> None:
 
 
 class Server(uvicorn.Server):
-    """An HTTP server that leaves the process's signals alone and stops when its task is cancelled."""
+    """
+    An HTTP server that leaves the process's signals alone and stops when its task is cancelled.
+
+    `before_closing` is awaited while it still serves.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, before_closing: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        super().__init__(config)
+        self._before_closing = before_closing
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -142,6 +152,8 @@ class Server(uvicorn.Server):
         try:
             await super().serve(sockets)
         except asyncio.CancelledError:
+            if self._before_closing is not None:
+                await self._before_closing()
             self.should_exit = True
             await self.shutdown(sockets)
             raise
