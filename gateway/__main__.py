@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from functools import partial
 
 import httpx
@@ -10,16 +11,20 @@ import uvloop
 
 from gateway import hub as hubs
 from gateway import oidc, parts
+from gateway.acts import Acts
 from gateway.app import application
 from gateway.auth import Issuer, Verifier
 from gateway.cursor import Cursors
+from gateway.doors import SocketDoors
 from gateway.feed import GROUP, SOURCE, WANTED, Feed
 from gateway.hub import Hub
 from gateway.idempotency import Answers
 from gateway.keys import RemoteKeys, VisitorTokens
 from gateway.limits import FRAME, Rates
+from gateway.pages import MongoPages
 from gateway.parts import Parts
 from gateway.settings import GatewaySettings
+from gateway.sockets.protocol import SocketProtocol
 from gateway.store import CONVERSATIONS, STREAMS
 from libs import bus, clock, mongo, service, telemetry
 from libs.mongo import MongoStore
@@ -42,7 +47,9 @@ async def main() -> None:
         services = await stack.enter_async_context(parts.services(settings, clock.now))
         conversations, streams = MongoStore(database, CONVERSATIONS), MongoStore(database, STREAMS)
         answers = Answers(database, clock.now)
-        for each in (conversations, streams, answers):
+        resume_for = timedelta(seconds=settings.gateway_resume_s)
+        pages, acts = MongoPages(database, resume_for), Acts(database, clock.now, resume_for)
+        for each in (conversations, streams, pages, acts, answers):
             await each.create_indexes()
         visitors = VisitorTokens(settings.service_secret, settings.gateway_token_s, clock.now)
         issuer: oidc.DevelopmentIssuer | None = None
@@ -56,8 +63,9 @@ async def main() -> None:
             client = await stack.enter_async_context(httpx.AsyncClient())
             keys = RemoteKeys(client, settings.issuer, settings.oidc_jwks_url, clock.now)
             people = Issuer(settings.issuer, settings.oidc_audience, keys)
-        hub = Hub(streams)
-        feed = Feed(conversations, streams, hub, clock.now)
+        hub = Hub(MongoStore(mongo.committed(database), STREAMS), pages)
+        feed = Feed(conversations, streams, hub, clock.now, resume_for)
+        doors = SocketDoors(settings)
         ready = service.Readiness(partial(mongo.ping, database))
         app = application(
             Parts(
@@ -69,6 +77,9 @@ async def main() -> None:
                 answers=answers,
                 cursors=Cursors(settings.service_secret),
                 conversations=conversations,
+                acts=acts,
+                doors=doors,
+                feed=feed,
                 hub=hub,
                 visitors=visitors,
                 issuer=issuer,
@@ -85,10 +96,13 @@ async def main() -> None:
                 access_log=False,
                 server_header=False,
                 lifespan="off",
-                ws="websockets-sansio",
+                ws=SocketProtocol,
                 ws_max_size=FRAME,
+                ws_ping_interval=settings.gateway_ping_s,
+                ws_ping_timeout=settings.gateway_ping_s,
                 timeout_graceful_shutdown=STOPPING_S,
-            )
+            ),
+            doors.leave,
         )
         await service.run(
             "gateway",

@@ -1,12 +1,14 @@
 """From the facts of the bus to the streams of the sockets: the gateway's consumer."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 
 from gateway import folding, stream
-from gateway.conversation import Conversation
+from gateway.conversation import MOST_CHARACTERS, Conversation
 from gateway.frames import SUPERVISORS, Frame, agent_stream, frame, plain
 from gateway.hub import Hub
-from gateway.stream import Stream
+from gateway.stream import RESUME_FOR, Stream
 from libs.apply import Apply
 from libs.clock import Now
 from libs.events import agent, interaction, ivr, routing, session
@@ -15,6 +17,11 @@ from libs.stored import Key, Store
 
 GROUP = "gateway"
 SOURCE = "/trunkline/gateway"
+# Characters that one write adds to one document. Each is up to six bytes in a fact that is still to be told,
+# and a message is told to its contact and its agents: well below the 16 MB that a document may have.
+HEAVIEST = 500_000
+Pair = tuple[Key, AnyEvent]
+WITH_CONVERSATION = (routing.AgentOffered, routing.ContactAssigned)
 AGENT_FACTS = (agent.StateEntered, agent.RequestRefused)
 WANTED: tuple[type[Fact], ...] = (
     *AGENT_FACTS,
@@ -57,18 +64,24 @@ class Feed:
     """Folds facts into conversations, conversations' frames into streams, and wakes who reads these."""
 
     def __init__(
-        self, conversations: Store[Conversation], streams: Store[Stream], hub: Hub, now: Now
+        self,
+        conversations: Store[Conversation],
+        streams: Store[Stream],
+        hub: Hub,
+        now: Now,
+        resume_for: timedelta = RESUME_FOR,
     ) -> None:
-        self.streams = Apply(streams, stream.decide, _nothing, SOURCE, remembered=200)  # large ones
-        self.conversations = Apply(conversations, folding.decide, self._tell, SOURCE)
+        self.streams = Apply(streams, stream.deciding(resume_for), hub.pages.keep, SOURCE)
+        self.conversations = Apply(conversations, folding.decide, self.tell, SOURCE)
+        self._store = streams
         self._hub = hub
         self._now = now
 
     async def __call__(self, events: Sequence[AnyEvent]) -> None:
         now = self._now()
         pairs = [(Key(event.tenant, name), event) for event in events if (name := interaction_of(event.data))]
-        if pairs:
-            await self.conversations(pairs, now)
+        for portion in portions(pairs, weight_of_fact):
+            await self.conversations(portion, now)
         frames = [
             after(event, now, each, what=each.kind)
             for event in events
@@ -76,11 +89,56 @@ class Feed:
             for each in agent_frames(event)
         ]
         if frames:
-            await self._tell(frames)
+            await self.tell(frames)
 
-    async def _tell(self, frames: Sequence[AnyEvent]) -> None:
+    async def tell(self, frames: Sequence[AnyEvent]) -> None:
+        """Put frames at the ends of their streams; those that are there already change nothing."""
         pairs = [(Key(event.tenant, event.data.key), event) for event in frames]
-        self._hub.offer(await self.streams(pairs, self._now()))
+        for portion in portions(pairs, weight_of_frame):
+            self._hub.offer(await self.streams(portion, self._now()))
+
+    async def has_told(self, key: Key, event_id: str) -> bool:
+        """Return whether a frame was put into a stream before."""
+        stored = (await self._store.load([key])).get(key)
+        if stored is None:
+            return False
+        return event_id in stored.applied or bool(
+            stored.evicted and (await self._store.logged({key: [event_id]})).get(key)
+        )
+
+
+def portions(pairs: Sequence[Pair], weigh: Callable[[AnyEvent], int]) -> Iterator[list[Pair]]:
+    """
+    Yield the pairs in order, in portions that change no aggregate by more than one write can hold.
+
+    A document has its limit, and a gateway that comes back may find hours of one conversation in one batch.
+    """
+    portion: list[Pair] = []
+    weights: Counter[Key] = Counter()
+    for key, event in pairs:
+        weight = weigh(event)
+        if weights[key] and weights[key] + weight > HEAVIEST:
+            yield portion
+            portion, weights = [], Counter()
+        weights[key] += weight
+        portion.append((key, event))
+    if portion:
+        yield portion
+
+
+def weight_of_fact(event: AnyEvent) -> int:
+    """Return about how many characters a fact adds to its conversation, as state or as frames to be told."""
+    if isinstance(event.data, WITH_CONVERSATION):
+        return MOST_CHARACTERS
+    pii = getattr(event.data, "pii", None)
+    return 2000 + (len(pii.text) if isinstance(pii, interaction.MessagePii | ivr.PromptPii) else 0)
+
+
+def weight_of_frame(event: AnyEvent) -> int:
+    """Return about how many characters a frame adds to its stream."""
+    assert isinstance(event.data, Frame)
+    body = event.data.body
+    return MOST_CHARACTERS if "conversation" in body else 2000 + len(str(body.get("text", "")))
 
 
 def interaction_of(data: Fact) -> str:

@@ -9,11 +9,13 @@ from libs.events.base import AnyEvent, Fact
 from libs.wire import format_time
 
 SUPERVISORS = "supervisors"
+_AGENT = "agent:"
+IS_KEPT_FOR_EVER = (SUPERVISORS, _AGENT)  # how streams are called whose numbers go on for ever
 NO_ORIGIN: Mapping[str, Any] = {}
 
 
 def agent_stream(agent_id: str) -> str:
-    return f"agent:{agent_id}"
+    return f"{_AGENT}{agent_id}"
 
 
 def interaction_stream(interaction_id: str) -> str:

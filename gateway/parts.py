@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 from grpc import aio
 
+from gateway.acts import Acts
 from gateway.auth import Verifier
 from gateway.conversation import Conversation
 from gateway.cursor import Cursors
+from gateway.doors import SocketDoors
+from gateway.feed import Feed
 from gateway.hub import Hub
 from gateway.idempotency import Answers
 from gateway.keys import VisitorTokens
@@ -74,6 +77,9 @@ class Parts:
     answers: Answers
     cursors: Cursors
     conversations: MongoStore[Conversation]
+    acts: Acts
+    doors: SocketDoors
+    feed: Feed
     hub: Hub
     visitors: VisitorTokens
     issuer: DevelopmentIssuer | None

@@ -21,6 +21,11 @@ class GatewaySettings(Settings):
     gateway_largest_upload: int = 64 * 1024 * 1024
     gateway_publish_timeout_s: float = 5.0
     gateway_drain_s: float = 0.0  # told to end, it says so in /readyz and goes on this long
+    gateway_resume_s: float = 1800.0  # how far back a socket can resume
+    gateway_slow_after_s: float = 10.0  # a socket that takes no frame for that long is closed
+    gateway_ping_s: float = 20.0  # between pings of a socket, and how long their answers may take
+    gateway_sockets_of_one: int = 20  # of one person, per process
+    gateway_sockets_of_tenant: int = 20_000  # of one tenant, per process
 
     @property
     def issues_tokens(self) -> bool:

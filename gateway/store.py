@@ -4,7 +4,7 @@ from typing import Any
 
 from gateway.conversation import Conversation
 from gateway.frames import Frame
-from gateway.stream import Stream
+from gateway.stream import PageClosed, Stream
 from libs.mongo import IndexModel, Shape
 
 
@@ -33,6 +33,8 @@ STREAMS: Shape[Stream] = Shape(
     name="streams",
     state=Stream,
     blank=lambda key: Stream(),
+    due=lambda state: state.stale_at,
     index=lambda state: {"kept_until": state.kept_until},
     indexes=(IndexModel([("ix.kept_until", 1)], name="kept", expireAfterSeconds=0),),
+    private=(PageClosed,),
 )

@@ -1,26 +1,30 @@
 """The agent's socket: presence, offers, answers, conversations, and what to show while it rings."""
 
-from collections.abc import Mapping
+import asyncio
 from typing import Any
 
 import orjson
 from starlette.websockets import WebSocket
 
 from gateway.conversation import Conversation
-from gateway.frames import agent_stream, interaction_stream, unnumbered
+from gateway.frames import Frame, agent_stream, interaction_stream, unnumbered
 from gateway.hub import Reader
 from gateway.journeys import agent_journey, interaction_journey
 from gateway.messages import plain
 from gateway.parts import Parts
 from gateway.sockets.commands import Answer, End, Presence, Say, Transfer, Typing, WrapUp
-from gateway.sockets.link import Link, Table, accept, admit, after_of, deny
+from gateway.sockets.link import Link, Table
+from gateway.sockets.opening import accept, admit, after_of, deny
 from gateway.sockets.screen_pop import screen_pop
+from gateway.sockets.typing import Typist
 from libs.errors import Forbidden, Invalid, NotFound, Refusal, Refused, Violation
 from libs.events import interaction, queue
+from libs.events.base import Event, follow_id
 from libs.rpc.routing.v1 import routing_pb2
 from libs.stored import Key
 
 SHOWN = ('"type":"offer",', '"type":"assigned",')
+SNAPSHOT_WITHIN_S = 2.0
 
 
 class AgentDesk:
@@ -30,7 +34,7 @@ class AgentDesk:
         self._link = link
         self._parts = link.parts
         self._me = link.principal
-        self._shown: set[str] = set()
+        self._typist = Typist(link)
         self.key = Key(self._me.tenant, agent_stream(self._me.agent_id))
 
     def table(self) -> Table:
@@ -49,46 +53,78 @@ class AgentDesk:
             "typing": (Typing, self._typing),
         }
 
-    async def open(self, reader: Reader, after: int | None) -> None:
+    async def open(self, reader: Reader, seen: int | None) -> None:
         """Say how it stands, then what happens."""
-        stream = await reader.load()
-        hello = {"agent_id": self._me.agent_id, "pool_id": self._me.pool_id, "last_seq": stream.last}
+        last = await reader.last()
+        hello = {"agent_id": self._me.agent_id, "pool_id": self._me.pool_id, "last_seq": last}
         await self._link.send(unnumbered("hello", hello))
-        if after is None:
-            after = stream.last
-            self._link.spawn(self._snapshot())
-        await self._link.pump(reader, after, self._before)
+        if seen is None:
+            await self._snapshot()
+        else:
+            for row in await self._in_hand():
+                self._show(row.interaction_id, row.session_id, _offer_to(row, self._me.agent_id), {})
+        await self._link.pump(reader, last if seen is None else seen, self._before, self._snapshot)
+
+    async def _in_hand(self) -> list[Conversation]:
+        where = {"ix.agents": self._me.agent_id}
+        return await self._parts.conversations.find(self._me.tenant, where, limit=50)
 
     async def _snapshot(self) -> None:
-        """Tell what the agent has in hand; for a screen that begins anew."""
-        rows = await self._parts.conversations.find(
-            self._me.tenant, {"ix.agents": self._me.agent_id}, limit=50
-        )
+        """
+        Tell what the agent has in hand; for a screen that begins anew, or that has missed something.
+
+        It is read after the number from which the stream goes on, so what it lacks comes as a frame; what
+        comes as a frame may be in it already.
+        """
+        rows = await self._in_hand()
         agent: dict[str, Any] | None = None
         try:
             request = routing_pb2.GetAgentRequest(agent_id=self._me.agent_id)
-            agent = plain((await self._parts.services.routing.GetAgent(request)).agent)
-        except Refusal:
+            async with asyncio.timeout(SNAPSHOT_WITHIN_S):
+                agent = plain((await self._parts.services.routing.GetAgent(request)).agent)
+        except (Refusal, TimeoutError):
             pass  # the screen learns it from the next state
         held = {"agent": agent, "conversations": [row.whole() for row in rows]}
-        self._link.put(unnumbered("snapshot", held))
+        await self._link.send(unnumbered("snapshot", held))
         for row in rows:
-            self._show(row.interaction_id, row.session_id, {})
+            if row.session_id:
+                self._link.spawn(self._pop_of_snapshot(row))
+
+    async def _pop_of_snapshot(self, row: Conversation) -> None:
+        found = await screen_pop(self._parts.services, row.session_id)
+        self._link.put(unnumbered("screen_pop", {**found, "interaction_id": row.interaction_id}))
 
     async def _before(self, text: str) -> None:
         if any(mark in text[:64] for mark in SHOWN):
             frame = orjson.loads(text)
-            self._show(frame["data"]["interaction_id"], frame["data"]["session_id"], frame)
+            data = frame["data"]
+            self._show(data["interaction_id"], data["session_id"], data.get("offer_id", ""), frame)
 
-    def _show(self, interaction_id: str, session_id: str, origin: Mapping[str, Any]) -> None:
-        if session_id and interaction_id not in self._shown:
-            self._shown.add(interaction_id)
-            self._link.spawn(self._screen_pop(interaction_id, session_id, origin))
+    def _show(self, interaction_id: str, session_id: str, offer_id: str, origin: dict[str, Any]) -> None:
+        if session_id and offer_id:
+            self._link.spawn(self._screen_pop(interaction_id, session_id, offer_id, origin))
 
-    async def _screen_pop(self, interaction_id: str, session_id: str, origin: Mapping[str, Any]) -> None:
+    async def _screen_pop(
+        self, interaction_id: str, session_id: str, offer_id: str, origin: dict[str, Any]
+    ) -> None:
+        """
+        Put into the agent's stream whom he was offered, once for each offer however many screens he has.
+
+        Whichever gateway has a screen of his does it, when it sends the offer or when the screen comes back.
+        """
+        event_id = follow_id(f"{self.key}/{offer_id}", "screen_pop")
+        if await self._parts.feed.has_told(self.key, event_id):
+            return
         found = await screen_pop(self._parts.services, session_id)
-        told = {**found, "interaction_id": interaction_id}
-        self._link.put(unnumbered("screen_pop", told, origin))
+        told = Frame(
+            stream=self.key.id,
+            kind="screen_pop",
+            event_id=origin.get("event_id", event_id),
+            event_type=origin.get("event_type", Frame.type),
+            event_time=origin.get("time", ""),
+            body={**found, "interaction_id": interaction_id, "offer_id": offer_id},
+        )
+        await self._parts.feed.tell([Event(event_id, self._me.tenant, self._parts.now(), told, "")])
 
     async def _sign_in(self, command: Presence) -> str:
         fact = queue.AgentSignedIn(pool_id=self._me.pool_id, agent_id=self._me.agent_id)
@@ -178,9 +214,9 @@ class AgentDesk:
 
     async def _typing(self, command: Typing) -> str:
         found = await self._mine(command.interaction_id)
-        told = {"interaction_id": found.interaction_id, "author": "agent", "on": command.on}
-        text = unnumbered("typing", told | {"agent_id": self._me.agent_id})
-        self._parts.hub.whisper(Key(self._me.tenant, interaction_stream(found.interaction_id)), text)
+        told = {"interaction_id": found.interaction_id, "author": "agent", "agent_id": self._me.agent_id}
+        stream = interaction_stream(found.interaction_id)
+        await self._typist.tell(command, [stream], self._journey_of(found), told)
         return ""
 
     async def _known(self, interaction_id: str) -> Conversation:
@@ -221,6 +257,11 @@ class AgentDesk:
         return found.journey_id or interaction_journey(self._me.tenant, found.interaction_id)
 
 
+def _offer_to(row: Conversation, agent_id: str) -> str:
+    """Return the last offer of a conversation to an agent."""
+    return next((offer_id for offer_id, offered in reversed(row.offers) if offered == agent_id), "")
+
+
 def _not_yours() -> Forbidden:
     return Forbidden("not_your_contact", "the contact is not assigned to you")
 
@@ -231,7 +272,7 @@ async def agent_socket(websocket: WebSocket) -> None:
     if principal is None:
         return
     try:
-        after = after_of(websocket)
+        seen = after_of(websocket)
     except Refusal as refusal:
         await deny(websocket, refusal)
         return
@@ -239,5 +280,5 @@ async def agent_socket(websocket: WebSocket) -> None:
     await accept(websocket)
     link = Link(websocket, parts, principal, "agent")
     desk = AgentDesk(link)
-    with parts.hub.reading(desk.key) as reader, parts.hub.hearing(desk.key, link.outbox):
-        await link.run(desk.open(reader, after), link.obey(desk.table()))
+    with parts.hub.reading(desk.key) as reader:
+        await link.run(desk.open(reader, seen), link.obey(desk.table()))

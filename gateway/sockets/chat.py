@@ -10,7 +10,9 @@ from gateway.frames import agent_stream, interaction_stream, unnumbered
 from gateway.journeys import visitor_journey
 from gateway.parts import Parts
 from gateway.sockets.commands import Choose, Leave, SayInChat, Start, Survey, Typing
-from gateway.sockets.link import FORBIDDEN, Gone, Link, Table, accept, admit, after_of, deny
+from gateway.sockets.link import FORBIDDEN, Gone, Link, Table
+from gateway.sockets.opening import accept, admit, after_of, deny
+from gateway.sockets.typing import Typist
 from libs.errors import Forbidden, Invalid, Refusal, Refused, Violation
 from libs.events import interaction
 from libs.events.base import follow_id
@@ -28,6 +30,7 @@ class Chat:
         self._me = link.principal
         self._interaction_id = interaction_id
         self._named = asyncio.Event()
+        self._typist = Typist(link)
         self._is_mine = False
         self._has_started = False
         if interaction_id:
@@ -44,21 +47,29 @@ class Chat:
             "end": (Leave, self._leave),
         }
 
-    async def open(self, after: int) -> None:
+    async def open(self, seen: int) -> None:
         """Send the frames of the chat, as soon as there is one."""
         await self._named.wait()
         key = Key(self._me.tenant, interaction_stream(self._interaction_id))
-        hub = self._parts.hub
-        with hub.reading(key) as reader, hub.hearing(key, self._link.outbox):
-            await self._link.pump(reader, after, self._before)
+        with self._parts.hub.reading(key) as reader:
+            await self._link.pump(reader, seen, self._before, self._snapshot)
 
     async def _before(self, text: str) -> None:
         """Let nothing out of a conversation that is not the visitor's own."""
         if not self._is_mine:
-            found = await self._found()
-            if found is None or found.visitor_id != self._me.subject:
-                raise Gone(FORBIDDEN, "not_your_conversation")
-            self._is_mine = True
+            await self._check()
+
+    async def _check(self) -> Conversation:
+        found = await self._found()
+        if found is None or found.visitor_id != self._me.subject:
+            raise Gone(FORBIDDEN, "not_your_conversation")
+        self._is_mine = True
+        return found
+
+    async def _snapshot(self) -> None:
+        """Tell how the conversation stands, in place of frames that are not kept any more."""
+        found = await self._check()
+        await self._link.send(unnumbered("snapshot", {"conversation": found.whole()}))
 
     async def _found(self) -> Conversation | None:
         return await self._parts.conversations.get(Key(self._me.tenant, self._interaction_id))
@@ -125,9 +136,8 @@ class Chat:
     async def _typing(self, command: Typing) -> str:
         found = await self._own()
         told = {"interaction_id": self._interaction_id, "author": "customer", "agent_id": ""}
-        text = unnumbered("typing", told | {"on": command.on})
-        for agent_id in found.agents if found else ():
-            self._parts.hub.whisper(Key(self._me.tenant, agent_stream(agent_id)), text)
+        streams = [agent_stream(agent_id) for agent_id in found.agents] if found else []
+        await self._typist.tell(command, streams, self._journey, told)
         return ""
 
     async def _own(self) -> Conversation | None:
@@ -159,7 +169,7 @@ async def chat_socket(websocket: WebSocket) -> None:
     parts: Parts = websocket.app.state.parts
     interaction_id = websocket.query_params.get("interaction_id", "")
     try:
-        after = after_of(websocket) or 0
+        seen = after_of(websocket) or 0
         if interaction_id and not _NAME.fullmatch(interaction_id):
             raise Invalid(Violation("interaction_id", "is no id"))
         found = (
@@ -173,4 +183,4 @@ async def chat_socket(websocket: WebSocket) -> None:
     await accept(websocket)
     link = Link(websocket, parts, principal, "chat")
     chat = Chat(link, interaction_id)
-    await link.run(chat.open(after), link.obey(chat.table()))
+    await link.run(chat.open(seen), link.obey(chat.table()))

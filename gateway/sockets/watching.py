@@ -9,12 +9,14 @@ from gateway.frames import SUPERVISORS, interaction_stream, unnumbered
 from gateway.hub import Reader
 from gateway.messages import plain
 from gateway.parts import Parts
-from gateway.sockets.link import Link, accept, admit, after_of, deny
+from gateway.sockets.link import Link
+from gateway.sockets.opening import accept, admit, after_of, deny
 from libs.errors import Refusal
 from libs.rpc.routing.v1 import routing_pb2
 from libs.stored import Key
 
 LOOK_EVERY_S = 2.0
+SNAPSHOT_WITHIN_S = 2.0
 
 
 async def interaction_socket(websocket: WebSocket) -> None:
@@ -23,16 +25,23 @@ async def interaction_socket(websocket: WebSocket) -> None:
     if principal is None:
         return
     try:
-        after = after_of(websocket) or 0
+        seen = after_of(websocket) or 0
     except Refusal as refusal:
         await deny(websocket, refusal)
         return
     parts: Parts = websocket.app.state.parts
-    key = Key(principal.tenant, interaction_stream(websocket.path_params["interaction_id"]))
+    interaction_id = websocket.path_params["interaction_id"]
+    key = Key(principal.tenant, interaction_stream(interaction_id))
     await accept(websocket)
     link = Link(websocket, parts, principal, "interaction")
-    with parts.hub.reading(key) as reader, parts.hub.hearing(key, link.outbox):
-        await link.run(link.pump(reader, after), link.obey({}))
+
+    async def snapshot() -> None:
+        found = await parts.conversations.get(Key(principal.tenant, interaction_id))
+        held = found.whole() if found is not None else None
+        await link.send(unnumbered("snapshot", {"conversation": held}))
+
+    with parts.hub.reading(key) as reader:
+        await link.run(link.pump(reader, seen, snapshot=snapshot), link.obey({}))
 
 
 async def supervisor_socket(websocket: WebSocket) -> None:
@@ -41,7 +50,7 @@ async def supervisor_socket(websocket: WebSocket) -> None:
     if principal is None:
         return
     try:
-        after = after_of(websocket)
+        seen = after_of(websocket)
     except Refusal as refusal:
         await deny(websocket, refusal)
         return
@@ -49,31 +58,52 @@ async def supervisor_socket(websocket: WebSocket) -> None:
     key = Key(principal.tenant, SUPERVISORS)
     await accept(websocket)
     link = Link(websocket, parts, principal, "supervisor")
+    board = Board(link)
     with parts.hub.reading(key) as reader:
-        await link.run(_watch(link, reader, after), _look(link), link.obey({}))
+        await link.run(board.open(reader, seen), board.look(), link.obey({}))
 
 
-async def _watch(link: Link, reader: Reader, after: int | None) -> None:
-    stream = await reader.load()
-    await link.send(unnumbered("hello", {"last_seq": stream.last}))
-    await link.pump(reader, stream.last if after is None else after)
+class Board:
+    """One supervisor's view of his pool."""
 
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._routing = link.parts.services.routing
+        self._pool_id = link.principal.pool_id
+        self._owes_snapshot = False
 
-async def _look(link: Link) -> None:
-    """Tell the pool once, then its queues whenever they have changed."""
-    routing, pool_id = link.parts.services.routing, link.principal.pool_id
-    told: dict[str, Any] | None = None
-    while True:
+    async def open(self, reader: Reader, seen: int | None) -> None:
+        """Say how it stands, then what happens."""
+        last = await reader.last()
+        await self._link.send(unnumbered("hello", {"last_seq": last}))
+        if seen is None:
+            await self._snapshot()
+        await self._link.pump(reader, last if seen is None else seen, snapshot=self._snapshot)
+
+    async def look(self) -> None:
+        """Tell the queues whenever they have changed, and the pool where it could not be told before."""
+        told: dict[str, Any] | None = None
+        while True:
+            if self._owes_snapshot:
+                await self._snapshot()
+            try:
+                request = routing_pb2.ListQueuesRequest(pool_id=self._pool_id)
+                found = await self._routing.ListQueues(request)
+                queues = {"queues": [plain(each) for each in found.queues]}
+                if queues != told:
+                    told = queues
+                    self._link.put(unnumbered("queues", queues))
+            except Refusal:
+                pass  # the stream goes on; the next look may be answered
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _snapshot(self) -> None:
+        """Tell the pool, read after the number from which the stream goes on: nothing lies between."""
         try:
-            if told is None:
-                pool = await routing.GetPool(routing_pb2.GetPoolRequest(pool_id=pool_id))
-                told = {}
-                link.put(unnumbered("snapshot", plain(pool)))
-            found = await routing.ListQueues(routing_pb2.ListQueuesRequest(pool_id=pool_id))
-            queues = {"queues": [plain(each) for each in found.queues]}
-            if queues != told:
-                told = queues
-                link.put(unnumbered("queues", queues))
-        except Refusal:
-            pass  # the stream goes on; the next look may be answered
-        await asyncio.sleep(LOOK_EVERY_S)
+            async with asyncio.timeout(SNAPSHOT_WITHIN_S):
+                pool = await self._routing.GetPool(routing_pb2.GetPoolRequest(pool_id=self._pool_id))
+        except (Refusal, TimeoutError):
+            self._owes_snapshot = True
+            return
+        self._owes_snapshot = False
+        await self._link.send(unnumbered("snapshot", plain(pool)))

@@ -8,6 +8,7 @@ import httpx
 from gateway.app import application
 from gateway.auth import Verifier
 from gateway.cursor import Cursors
+from gateway.doors import SocketDoors
 from gateway.hub import Hub
 from gateway.keys import VisitorTokens
 from gateway.limits import Rates
@@ -58,6 +59,9 @@ class Door:
             answers=nothing,
             cursors=Cursors(SECRET),
             conversations=nothing,
+            acts=nothing,
+            doors=SocketDoors(chosen),
+            feed=nothing,
             hub=cast("Hub", nothing),
             visitors=visitors,
             issuer=people,

@@ -33,8 +33,9 @@ READY_WITHIN_S = 60.0
 class House:
     """The gateway and what stands around it."""
 
-    def __init__(self, folder: Path, mongo_url: str, broker: Server) -> None:
+    def __init__(self, folder: Path, mongo_url: str, broker: Server, **settings: Any) -> None:
         self.broker = broker
+        self._folder = folder
         port, health, *self._grpc = free_ports(4)
         grpc = self._grpc
         self.settings = GatewaySettings(
@@ -49,13 +50,19 @@ class House:
             workflow_address=f"{LOOPBACK}:{grpc[1]}",
             session_address=f"{LOOPBACK}:1",  # nobody is there
             gateway_publish_timeout_s=2,
+            gateway_public_url=f"http://{LOOPBACK}:{port}",
+            **settings,
         )
-        changed = self.settings.model_dump(exclude_defaults=True)
-        told = {f"TRUNKLINE_{name.upper()}": str(value) for name, value in changed.items()}
-        self.gateway = Child((sys.executable, "-m", "gateway"), folder / "gateway.log", told, ROOT)
+        self.gateway = self.replica("gateway", self.settings)
         self.url = f"http://{LOOPBACK}:{port}"
         self.crm, self.workflow = Crm(), Workflow()  # type: ignore[abstract]  # not all is asked
         self.bus: KafkaBus
+
+    def replica(self, name: str, settings: GatewaySettings) -> Child:
+        """Return a gateway process with such settings, not started yet."""
+        changed = settings.model_dump(exclude_defaults=True)
+        told = {f"TRUNKLINE_{name.upper()}": str(value) for name, value in changed.items()}
+        return Child((sys.executable, "-m", "gateway"), self._folder / f"{name}.log", told, ROOT)
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["House"]:
@@ -102,9 +109,9 @@ class House:
         return str((await self.ask("POST", "/oidc/token", data=form)).json()["access_token"])
 
     @asynccontextmanager
-    async def socket(self, path: str, token: str, **how: Any) -> AsyncIterator["Screen"]:
+    async def socket(self, path: str, token: str, at: str = "", **how: Any) -> AsyncIterator["Screen"]:
         headers = how.pop("additional_headers", {"authorization": f"Bearer {token}"})
-        url = f"ws{self.url.removeprefix('http')}{path}"
+        url = f"ws{(at or self.url).removeprefix('http')}{path}"
         async with websockets.connect(
             url, additional_headers=headers, proxy=None, open_timeout=20, **how
         ) as connection:
