@@ -23,6 +23,9 @@ def _hash(key: bytes) -> int:
     return int(_murmur2(key)) & 0x7FFFFFFF
 
 
+MOST_WAITING = 20_000  # callers: so many have a bus that does not answer, and memory has an end
+
+
 class Writer:
     """
     Writes what many callers hand in as few requests as possible.
@@ -39,8 +42,11 @@ class Writer:
         self._spread = 0
 
     async def write(self, records: Sequence[Record]) -> None:
+        """Return when all are written. :raises Unavailable: they are not known to be, or too many wait."""
         if not records:
             return
+        if len(self._waiting) >= MOST_WAITING:
+            raise Unavailable("bus_busy", "too many wait for the bus already")
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((records, done))
         self._wake.set()
@@ -50,7 +56,9 @@ class Writer:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            taken, self._waiting = self._waiting, []
+            # Whoever has given up meanwhile will ask again: his records are not written behind his back.
+            taken = [(records, done) for records, done in self._waiting if not done.done()]
+            self._waiting = []
             try:
                 await self._flush([record for records, _ in taken for record in records])
             except (KafkaError, OSError, TimeoutError) as error:
@@ -61,6 +69,8 @@ class Writer:
             except asyncio.CancelledError:
                 _settle(taken, Unavailable("bus_closing", "the bus is closing"))
                 raise
+            except Exception as error:  # noqa: BLE001 - a bug, raised in those who wait: it ends the process
+                _settle(taken, error)
             else:
                 _settle(taken, None)
 

@@ -14,6 +14,8 @@ from libs.wire import Record
 
 RETENTION_MS = 14 * 24 * 3600 * 1000
 DEAD_LETTER_RETENTION_MS = 90 * 24 * 3600 * 1000
+MOST_BYTES = 1024 * 1024
+DEAD_LETTER_BYTES = MOST_BYTES + 64 * 1024  # a letter holds the largest record, and says why it is one
 
 
 async def create(settings: Settings) -> list[str]:
@@ -27,8 +29,8 @@ async def create(settings: Settings) -> list[str]:
     await admin.start()
     try:
         there = set(await admin.list_topics())
-        wanted = dict.fromkeys(TOPICS, RETENTION_MS) | {
-            dead_letters_of(topic): DEAD_LETTER_RETENTION_MS for topic in TOPICS
+        wanted = dict.fromkeys(TOPICS, (RETENTION_MS, MOST_BYTES)) | {
+            dead_letters_of(topic): (DEAD_LETTER_RETENTION_MS, DEAD_LETTER_BYTES) for topic in TOPICS
         }
         missing = [
             NewTopic(
@@ -37,12 +39,12 @@ async def create(settings: Settings) -> list[str]:
                 settings.kafka_replication,
                 topic_configs={
                     "retention.ms": str(retention),
-                    "max.message.bytes": "1048576",
+                    "max.message.bytes": str(most_bytes),
                     # A call log or an archive of long ago is as old as its writing: retention spares it.
                     "message.timestamp.type": "LogAppendTime",
                 },
             )
-            for topic, retention in wanted.items()
+            for topic, (retention, most_bytes) in wanted.items()
             if topic not in there
         ]
         if missing:
