@@ -8,9 +8,12 @@ import argparse
 import asyncio
 import signal
 import sys
+import traceback
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from deploy.dev.demo.door import DoorClosed
+from deploy.dev.processes import ServerFailed
 from deploy.dev.settings import ROOT
 from tests.faults import report, scenarios
 from tests.faults.house import House, opened
@@ -46,7 +49,13 @@ def main() -> int:
 
 
 def _one(house: House, scenario: Scenario, seed: int, size: Size) -> int:
-    result = asyncio.run(run(house, scenario, seed, size, KEPT))
+    try:
+        result = asyncio.run(run(house, scenario, seed, size, KEPT))
+    except (AssertionError, TimeoutError, DoorClosed, ServerFailed):
+        sys.stdout.write(
+            f"{scenario.name:<22} seed {seed} did not run to its end\n{traceback.format_exc()}\n"
+        )
+        return 1
     with (KEPT / "results.jsonl").open("a", encoding="utf-8") as file:
         file.write(result.as_json() + "\n")
     checked = sum(each.checked for each in result.findings)
