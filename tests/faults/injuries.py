@@ -7,12 +7,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP, SIGTERM
-from typing import Any
 
 import pymongo.errors
 
 from libs.settings import SERVICES
-from tests.faults.crashing import STEPS
 from tests.faults.house import SESSION_S, House
 from tests.faults.proxy import Direction, Proxy
 
@@ -21,6 +19,15 @@ Injure = Callable[[House, random.Random], Awaitable[None]]
 BREATH_S = 2.0  # between two faults, so that each meets a platform at work
 CRASHES_WITHIN_S = 8.0
 PROCESSES = (*SERVICES, "gateway")
+
+
+def together(*injuries: Injure) -> Injure:
+    """Do several things at once."""
+
+    async def injure(house: House, dice: random.Random) -> None:
+        await asyncio.gather(*(each(house, dice) for each in injuries))
+
+    return injure
 
 
 async def nothing(house: House, dice: random.Random) -> None:
@@ -93,11 +100,22 @@ def kill_service(service: str) -> Injure:
 async def rolling_restart(house: House, dice: random.Random) -> None:
     """End every process by SIGTERM and start it again, one after the other."""
     for name in house.stack.names:
-        ended = await house.kill(name, SIGTERM)
-        house.note(f"SIGTERM of {name.partition('-')[0]}")
-        if ended != 0:
-            raise AssertionError(f"{name} ended with {ended} when asked to stop")
-        await house.restart(name)
+        await _restart_gently(house, name)
+
+
+async def rolling_halves(house: House, dice: random.Random) -> None:
+    """The same in two steps: one replica of everything at once, then the other."""
+    for number in ("-2", ""):
+        names = [name for name in house.stack.names if name.endswith("-2") == bool(number)]
+        await asyncio.gather(*(_restart_gently(house, name) for name in names))
+
+
+async def _restart_gently(house: House, name: str) -> None:
+    ended = await house.kill(name, SIGTERM)
+    house.note(f"SIGTERM of {name.partition('-')[0]}")
+    if ended != 0:
+        raise AssertionError(f"{name} ended with {ended} when asked to stop")
+    await house.restart(name)
 
 
 async def two_owners(house: House, dice: random.Random) -> None:
@@ -239,6 +257,3 @@ async def slow_network(house: House, dice: random.Random) -> None:
     for proxy in (house.to_broker, house.to_mongo):
         proxy.delay(0)
     house.note("network slowed down by 50 ms a packet")
-
-
-__all__: list[Any] = ["STEPS", "Injure"]

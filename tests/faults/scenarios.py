@@ -52,6 +52,12 @@ def _processes() -> tuple[Scenario, ...]:
             injuries.rolling_restart,
             no_server_errors=True,
         ),
+        Scenario(
+            "rolling_halves",
+            "SIGTERM of one replica of everything at once, then the other",
+            injuries.rolling_halves,
+            no_server_errors=True,
+        ),
         Scenario("two_owners", "each routing stopped past its session, and resumed", injuries.two_owners),
         Scenario("slow_consumer", "analytics and recording in fits and starts", injuries.slow_consumer),
     )

@@ -8,7 +8,8 @@ import pytest
 
 from tests.faults import scenarios
 from tests.faults.house import House, opened
-from tests.faults.injuries import kill_at
+from tests.faults.injuries import kill_at, kill_mongo, together
+from tests.faults.records import duplicates, poison
 from tests.faults.running import SHORT, run
 from tests.faults.scenarios import Scenario
 
@@ -17,11 +18,13 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 KNOWN = scenarios.everything(stopped_s=5.0)
 SELECTED = (
     Scenario("kill_saved", "kill -9 of routing when it has saved", kill_at("saved", ("routing",))),
-    KNOWN["rolling_restart"],
+    KNOWN["rolling_halves"],
     KNOWN["two_owners"],
-    KNOWN["mongo_killed"],
-    KNOWN["poison"],
-    KNOWN["duplicates"],
+    Scenario(
+        "mongo_killed_poison_duplicates",
+        "kill -9 of mongod while bad records come and good ones come again",
+        together(kill_mongo, poison, duplicates),
+    ),
 )
 
 
