@@ -80,12 +80,10 @@ class Stack:
         """End one process and return what it ended with."""
         return self._children[name].kill(signum)
 
-    @property
-    def metrics_urls(self) -> list[str]:
-        """Return where each process shows its metrics."""
-        return [
-            f"http://{LOOPBACK}:{port}/metrics" for each in self.replicas for port in each.health.values()
-        ]
+    def metrics_url(self, name: str) -> str:
+        """Return where a process shows its metrics."""
+        service, _, number = name.partition("-")
+        return f"http://{LOOPBACK}:{self.replicas[int(number or 1) - 1].health[service]}/metrics"
 
     def child(self, name: str) -> Child:
         """Return a process by its name."""

@@ -2,9 +2,7 @@
 
 import asyncio
 import hashlib
-import re
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
@@ -17,10 +15,10 @@ from tests.faults.acknowledged import AcknowledgementLog
 from tests.faults.evidence import CLOSED, Evidence, Finding
 from tests.faults.house import House
 from tests.faults.rules import check
+from tests.faults.takeover import places_of
 from tests.faults.topics import Row, committed
 
 SETTLES_WITHIN_S = 60.0
-LAG = re.compile(r'^trunkline_bus_lag\{group="([^"]+)",partition="(\d+)",topic="([^"]+)"\}', re.MULTILINE)
 # What nobody may find in a log: tokens, phone numbers of seeded customers, words of conversations.
 SECRETS = ("eyJhbGciOi", "+861380000", "很高兴为您服务", "请帮我查一下")
 
@@ -72,15 +70,8 @@ def _closed(rows: Sequence[Row]) -> set[str]:
 
 def _read_places(house: House) -> set[tuple[str, str, int]]:
     """Return which group reads which partitions, by the processes' own metrics."""
-    found: set[tuple[str, str, int]] = set()
-    for url in house.stack.metrics_urls:
-        try:
-            with urllib.request.urlopen(url, timeout=2) as answer:
-                text = answer.read().decode()
-        except OSError:
-            continue
-        found |= {(group, topic, int(number)) for group, number, topic in LAG.findall(text)}
-    return found
+    found = {place for name in house.stack.names for place in places_of(house, name)}
+    return {(group, topic, int(number)) for group, number, topic in found}
 
 
 async def _offsets(house: House, places: set[tuple[str, str, int]]) -> dict[tuple[str, str, int], int]:

@@ -44,6 +44,7 @@ class House:
     injected: Counter[str] = field(default_factory=Counter)
     poison: list[Poison] = field(default_factory=list)
     canaries: dict[str, str] = field(default_factory=dict)
+    takeovers: dict[str, list[float]] = field(default_factory=dict)  # seconds, by service
     small_disk: Path | None = None  # where the object store lies, if it can be filled
     witness: Witness = field(default_factory=Witness)  # who sees what the people of the load are told
 

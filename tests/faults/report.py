@@ -4,8 +4,10 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+from tests.faults.house import SESSION_S
 from tests.faults.rules import RULES
 
 COLUMNS = (
@@ -31,6 +33,7 @@ def write(kept: Path, page: Path) -> None:
     text = text.replace("{scenarios}", "\n".join(_scenarios(results)))
     text = text.replace("{faults}", "\n".join(_faults(results)))
     text = text.replace("{rules}", "\n".join(_rules(results)))
+    text = text.replace("{takeovers}", "\n".join(_takeovers(results)))
     page.write_text(text, encoding="utf-8")
 
 
@@ -84,3 +87,22 @@ def _rules(results: Iterable[Mapping[str, Any]]) -> Iterable[str]:
     for rule in (*RULES, *(each for each in says if each not in RULES)):
         if rule in says:
             yield f"| {rule} | {says[rule]} | {checked[rule]} | {broken[rule]} |"
+
+
+def _takeovers(results: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+    times: dict[str, list[float]] = defaultdict(list)
+    for result in results:
+        for service, taken in result["takeovers"].items():
+            times[service] += taken
+    yield "| service | takeovers | median | longest | in session time-outs |"
+    yield "|---|---|---|---|---|"
+    for service, taken in times.items():
+        longest = max(taken)
+        row = (
+            service,
+            len(taken),
+            f"{median(taken):.1f} s",
+            f"{longest:.1f} s",
+            f"{longest / SESSION_S:.2f}",
+        )
+        yield "| " + " | ".join(map(str, row)) + " |"

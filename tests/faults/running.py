@@ -45,6 +45,7 @@ class Result:
     reconnects: int
     longest_silence_s: float  # between two acknowledgements
     statuses: dict[str, int]
+    takeovers: dict[str, list[float]]  # seconds, by service
     findings: tuple[Finding, ...]
 
     @property
@@ -59,6 +60,7 @@ async def run(house: House, scenario: Scenario, seed: int, size: Size, folder: P
     """Live through a scenario and return what the checker has found."""
     began = time.monotonic()
     before = house.injected.copy()
+    house.takeovers.clear()
     name = f"{scenario.name}-{seed}-{clock.now():%H%M%S}"
     log = house.witness = AcknowledgementLog(folder / f"{name}.acknowledged.jsonl")
     try:
@@ -92,6 +94,7 @@ async def run(house: House, scenario: Scenario, seed: int, size: Size, folder: P
         sum(log.closed_with.values()),
         _longest_silence(log.acknowledged_at),
         {str(status): count for status, count in sorted(log.answers.statuses.items())},
+        {service: [round(each, 1) for each in times] for service, times in house.takeovers.items()},
         tuple(findings),
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from libs import clock
 from libs.settings import SERVICES
-from tests.faults import crowds, injuries, races, records
+from tests.faults import crowds, injuries, races, records, takeover
 from tests.faults.crashing import STEPS
 from tests.faults.injuries import Injure, cut
 
@@ -46,6 +46,7 @@ def _processes() -> tuple[Scenario, ...]:
             )
             for name in SERVICES
         ),
+        Scenario("takeover", "kill -9 of one replica of each service, timed", takeover.takeover),
         Scenario(
             "rolling_restart",
             "SIGTERM of every process in turn",
