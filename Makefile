@@ -8,7 +8,7 @@ CODE   := libs services gateway deploy/dev tests
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-.PHONY: help setup up down status logs demo replay refill replay-dlq \
+.PHONY: help setup up down status logs demo replay refill replay-dlq dead-letters \
         test check unit integration faults bench lint types imports generated \
         format proto schemas catalogue locks image e2e helm
 
@@ -42,8 +42,12 @@ replay: setup ## publish a call log as events: CALLS=calls.tsv MAPPING=mapping.y
 refill: setup ## write archived events into empty topics: FROM=file:///archive TO=host:9092
 	@$(RUN) services.analytics.refill $(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)")
 
-replay-dlq: setup ## send dead letters to their topic again: TOPIC=trunkline.queue REASON=...
-	@$(RUN) libs.dead_letters replay "$(TOPIC)" $(if $(REASON),--reason "$(REASON)")
+replay-dlq: setup ## send open dead letters to their topic, once: TOPIC=trunkline.queue REASON=...
+	@$(RUN) deploy.dev run services.repair.command replay --topic "$(TOPIC)" $(if $(REASON),--reason "$(REASON)")
+
+dead-letters: setup ## list records that were set aside: TOPIC=trunkline.queue REASON=... STATUS=open
+	@$(RUN) deploy.dev run services.repair.command list $(if $(TOPIC),--topic "$(TOPIC)") \
+	  $(if $(REASON),--reason "$(REASON)") $(if $(STATUS),--status "$(STATUS)")
 
 ##@ Check it
 test: setup ## everything: check, then the tests that need real servers (started on free ports)

@@ -22,7 +22,17 @@ from gateway.sockets.watching import interaction_socket, supervisor_socket
 from libs import metrics
 from libs.errors import Unavailable
 
-RESOURCES = ("identity", "customers", "sessions", "tickets", "recordings", "reports", "routing", "flows")
+RESOURCES = (
+    "identity",
+    "customers",
+    "sessions",
+    "tickets",
+    "recordings",
+    "reports",
+    "routing",
+    "flows",
+    "dead_letters",
+)
 
 
 def api() -> FastAPI:

@@ -56,6 +56,7 @@ TAGS = (
     ("reports", "Figures, live and by interval."),
     ("routing", "Queues, agents and why a contact went where it went."),
     ("flows", "Self-service."),
+    ("dead letters", "Records that were set aside: looked at, repaired, replayed once or discarded."),
     ("identity", "Who asks."),
 )
 ABOUT = """All that the platform does, through one door.

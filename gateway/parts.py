@@ -26,6 +26,7 @@ from libs.rpc.analytics.v1.analytics_pb2_grpc import AnalyticsServiceStub
 from libs.rpc.crm_context.v1.crm_context_pb2_grpc import CrmContextServiceStub
 from libs.rpc.ivr.v1.ivr_pb2_grpc import IvrServiceStub
 from libs.rpc.recording.v1.recording_pb2_grpc import RecordingServiceStub
+from libs.rpc.repair.v1.repair_pb2_grpc import RepairServiceStub
 from libs.rpc.routing.v1.routing_pb2_grpc import RoutingServiceStub
 from libs.rpc.session.v1.session_pb2_grpc import SessionServiceStub
 from libs.rpc.workflow.v1.workflow_pb2_grpc import WorkflowServiceStub
@@ -43,6 +44,7 @@ class Services:
     workflow: WorkflowServiceStub
     recording: RecordingServiceStub
     analytics: AnalyticsServiceStub
+    repair: RepairServiceStub
 
 
 @asynccontextmanager
@@ -62,6 +64,7 @@ async def services(settings: GatewaySettings, now: Now) -> AsyncIterator[Service
             WorkflowServiceStub(await channel(settings.workflow_address)),
             RecordingServiceStub(await channel(settings.recording_address)),
             AnalyticsServiceStub(await channel(settings.analytics_address)),
+            RepairServiceStub(await channel(settings.repair_address)),
         )
 
 

@@ -90,6 +90,15 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "test_flow": frozenset({MANAGER, ADMIN}),
     "publish_flow": frozenset({MANAGER, ADMIN}),
     "roll_back_flow": frozenset({MANAGER, ADMIN}),
+    # dead letters
+    "list_dead_letters": ADMINS,
+    "get_dead_letter": ADMINS,
+    "change_dead_letter": ADMINS,
+    "replay_dead_letter": ADMINS,
+    "discard_dead_letter": ADMINS,
+    "replay_dead_letters": ADMINS,
+    "discard_dead_letters": ADMINS,
+    "list_dead_letter_audit": ADMINS,
     # sockets
     "agent_socket": frozenset({AGENT}),
     "chat_socket": frozenset({CUSTOMER}),

@@ -150,9 +150,3 @@ def dead_letter(record: Row, problem: Unreadable, group: str) -> Record:
         (*record.headers, *where),
         timestamp_ms=record.timestamp,
     )
-
-
-def without_dead_letter_marks(record: Record, topic: str) -> Record:
-    """Return a dead letter as the record it was, for another try on `topic`."""
-    headers = tuple(pair for pair in record.headers if not pair[0].startswith("dlq_"))
-    return Record(topic, record.key, record.value, headers, timestamp_ms=record.timestamp_ms)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-SERVICES = ("session", "routing", "ivr", "crm_context", "workflow", "recording", "analytics")
+SERVICES = ("session", "routing", "ivr", "crm_context", "workflow", "recording", "analytics", "repair")
 
 # One line per service keeps the local stack, compose and the chart on the same numbers.
 GRPC_PORTS = {name: 9101 + place for place, name in enumerate(SERVICES)}
@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     workflow_address: str = f"127.0.0.1:{GRPC_PORTS['workflow']}"
     recording_address: str = f"127.0.0.1:{GRPC_PORTS['recording']}"
     analytics_address: str = f"127.0.0.1:{GRPC_PORTS['analytics']}"
+    repair_address: str = f"127.0.0.1:{GRPC_PORTS['repair']}"
     # The key that signs service-to-service calls; every service of one installation has the same.
     service_secret: str = ""
 

@@ -20,6 +20,9 @@ def main() -> int:
     shown = commands.add_parser("logs", help="show what the processes write")
     shown.add_argument("name", nargs="?", help="one process only")
     shown.add_argument("--follow", action="store_true")
+    ran = commands.add_parser("run", help="run a program of the platform with the stack's settings")
+    ran.add_argument("module")
+    ran.add_argument("words", nargs=argparse.REMAINDER)
     asked = parser.parse_args()
 
     os.chdir(ROOT)
@@ -34,6 +37,8 @@ def main() -> int:
                 return status(settings)
             case "logs":
                 return logs(settings, asked.name, follow=asked.follow)
+            case "run":
+                return stack.run(settings, asked.module, asked.words)
     except (stack.CannotStart, ServerFailed) as failed:
         progress.say(f"\n{failed}")
         return 1

@@ -6,7 +6,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -209,6 +209,12 @@ def check_ports(plan: tuple[Process, ...]) -> None:
     ]
     if taken:
         raise CannotStart("The local stack needs ports that others have:\n" + "\n".join(taken))
+
+
+def run(settings: LocalSettings, module: str, words: Sequence[str]) -> int:
+    """Run a program of the platform as a process of the stack, and return its exit code."""
+    env = {**common_environment(settings, secret(settings)), **os.environ}
+    return subprocess.run([sys.executable, "-m", module, *words], env=env, check=False).returncode
 
 
 def secret(settings: LocalSettings) -> str:

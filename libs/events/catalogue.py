@@ -8,6 +8,7 @@ from libs.events import (
     ivr,
     queue,
     recording,
+    repair,
     routing,
     session,
     visitor,
@@ -27,6 +28,7 @@ MODULES = (
     workflow,
     recording,
     analytics,
+    repair,
 )
 
 FACTS: tuple[type[Fact], ...] = tuple(

@@ -19,6 +19,7 @@ TOPICS = (
     "workflow",
     "recording",
     "analytics",
+    "repair",
 )
 
 

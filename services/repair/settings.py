@@ -1,0 +1,5 @@
+"""The settings of the repair service."""
+
+from libs.settings import Settings
+
+__all__ = ["Settings"]
