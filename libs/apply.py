@@ -113,7 +113,7 @@ class Apply(Generic[S]):
             results[key] = after
             to_tell[key] = after.untold
             if after is not stored:
-                after, evicted = trim(after)
+                after, evicted = trim(after, len(stored.applied))
                 results[key] = after = replace(after, version=base + 1)
                 changes.append(Change(key, base, after, evicted))
         refused = await self._store.save(changes) if changes else set()
@@ -210,9 +210,15 @@ class Apply(Generic[S]):
                 del self._told[key]
 
 
-def trim(stored: Stored[S]) -> tuple[Stored[S], tuple[str, ...]]:
-    """Return the aggregate with at most 2 x REMEMBERED ids, and those pushed out; in blocks, so seldom."""
-    if len(stored.applied) <= 2 * REMEMBERED:
+def trim(stored: Stored[S], saved: int) -> tuple[Stored[S], tuple[str, ...]]:
+    """
+    Return the aggregate with at most 2 x REMEMBERED ids, and those pushed out; in blocks, so seldom.
+
+    Only the first `saved` ids may go, which the store has. The log of ids is written before the aggregate: an
+    id of the batch in hand would be known there although nothing came of it, if the process died in between.
+    """
+    count = min(len(stored.applied) - REMEMBERED, saved) if len(stored.applied) > 2 * REMEMBERED else 0
+    if count <= 0:
         return stored, ()
-    evicted = stored.applied[:-REMEMBERED]
-    return replace(stored, applied=stored.applied[-REMEMBERED:], evicted=True), evicted
+    evicted = stored.applied[:count]
+    return replace(stored, applied=stored.applied[count:], evicted=True), evicted

@@ -125,6 +125,36 @@ async def test_it_keeps_nothing_of_an_aggregate_of_which_nothing_came_to_be_know
     assert whole.store.kept == {}
 
 
+async def test_it_loses_nothing_of_a_large_batch_when_it_dies_after_the_log_and_before_the_state() -> None:
+    whole = Broken([])
+    store, dying = whole.store, False
+    save = store.save
+
+    async def log_first(changes: Sequence[Change[Trail]]) -> set[Key]:
+        """Write as the real store does: what is pushed out goes to the log before anything else."""
+        for change in changes:
+            store._log[change.key].update(change.evicted_ids)
+        if dying:
+            raise Unavailable("broken", "as planned")
+        return await save(changes)
+
+    store.save = log_first  # type: ignore[method-assign]  # the fault is here
+    numbers = range(10 * REMEMBERED)
+    first, second = ([(KEY, page(n)) for n in numbers if n % 2 == half] for half in (0, 1))
+    await Apply(store, decide, whole.tell, "/test")(first, NOON)
+    await Apply(store, decide, whole.tell, "/test")([(KEY, page(-1))], NOON)
+    dying = True
+    with pytest.raises(Unavailable):
+        await Apply(store, decide, whole.tell, "/test")(second, NOON)
+
+    dying = False
+    for batch in (second, first, second):
+        await Apply(store, decide, whole.tell, "/test")(batch, NOON)
+
+    state = await store.get(KEY)
+    assert state is not None and len(state.pages) == len(set(state.pages)) == 1 + len(numbers)
+
+
 async def test_it_lets_a_deadline_come_once() -> None:
     whole = Broken([])
     apply = Apply(whole.store, decide, whole.tell, "/test")
