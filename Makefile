@@ -8,7 +8,7 @@ CODE   := libs services gateway deploy/dev tests
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-.PHONY: help setup up down status logs demo replay refill replay-dlq dead-letters \
+.PHONY: help setup up down status logs demo replay refill replay-dlq dead-letters rebuild \
         test check unit integration faults bench lint types imports generated \
         format proto schemas catalogue locks image e2e helm
 
@@ -44,6 +44,9 @@ refill: setup ## write archived events into empty topics: FROM=file:///archive T
 
 replay-dlq: setup ## send open dead letters to their topic, once: TOPIC=trunkline.queue REASON=...
 	@$(RUN) deploy.dev run services.repair.command replay --topic "$(TOPIC)" $(if $(REASON),--reason "$(REASON)")
+
+rebuild: setup ## compute projections anew from the topics, while their service runs: SERVICE=analytics FORCE=1
+	@$(RUN) deploy.dev run services.rebuild "$(SERVICE)" $(if $(FORCE),--force) $(if $(ARCHIVE),--archive)
 
 dead-letters: setup ## list records that were set aside: TOPIC=trunkline.queue REASON=... STATUS=open
 	@$(RUN) deploy.dev run services.repair.command list $(if $(TOPIC),--topic "$(TOPIC)") \

@@ -106,12 +106,16 @@ class Shape(Generic[S]):
 
 
 class MongoStore(Generic[S]):
-    """Aggregates of one kind in one collection; `_id` is "<tenant>/<id>"."""
+    """
+    Aggregates of one kind in one collection; `_id` is "<tenant>/<id>".
 
-    def __init__(self, database: Database, shape: Shape[S]) -> None:
+    `at` is the collection's name where it is not the shape's: a rebuild works beside the live one.
+    """
+
+    def __init__(self, database: Database, shape: Shape[S], at: str = "") -> None:
         self.name = shape.name
-        self.collection: Collection_ = database[shape.name]
-        self._applied: Collection_ = database[f"{shape.name}_applied"]
+        self.collection: Collection_ = database[at or shape.name]
+        self._applied: Collection_ = database[f"{at or shape.name}_applied"]
         self._shape = shape
         self._adapter: TypeAdapter[S] = TypeAdapter(shape.state)
         self._private = {fact.type: fact for fact in shape.private}

@@ -34,6 +34,13 @@ class RepairBody(BaseModel):
     headers: Annotated[dict[HeaderName, HeaderText | None], Field(max_length=50)] = {}
     note: Annotated[str, Field(max_length=256)] = ""
 
+    def content(self) -> bytes | None:
+        """Return the data as JSON, None where none is given. :raises Invalid: it is none."""
+        try:
+            return None if self.data is None else orjson.dumps(self.data)
+        except TypeError:
+            raise Invalid(Violation("data", "holds a number or a text that JSON cannot carry")) from None
+
 
 class DiscardBody(BaseModel):
     """Why the letter is of no use."""
@@ -125,7 +132,7 @@ async def change_dead_letter(ask: Ask, letter_id: Name, repair: RepairBody) -> R
     """
     request = pb.EditLetterRequest(
         letter_id=letter_id,
-        body=None if repair.data is None else orjson.dumps(repair.data),
+        body=repair.content(),
         headers={name: text for name, text in repair.headers.items() if text is not None},
         without_headers=[name for name, text in repair.headers.items() if text is None],
         note=repair.note,

@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 
 from libs import bus, clock, election, mongo, objects, rpc_server, service, telemetry
+from libs.pause import Pause
 from libs.rpc.analytics.v1.analytics_pb2_grpc import add_AnalyticsServiceServicer_to_server
 from services.analytics import archive
 from services.analytics.handlers import SOURCE, WANTED, Counting
@@ -29,6 +30,7 @@ async def main() -> None:
         await stores.create_indexes()
         counting = Counting(stores.contacts, stores.agents, stores.intervals, kafka, clock.now)
         servicer = AnalyticsServicer(stores, clock.now)
+        pause = Pause(database, "analytics")
         chosen = election.choose(settings.election, database, settings.holder())
         async with rpc_server.serve(
             partial(add_AnalyticsServiceServicer_to_server, servicer),
@@ -40,7 +42,9 @@ async def main() -> None:
             await service.run(
                 "analytics",
                 settings.health_port_of("analytics"),
-                kafka.consume("analytics", WANTED, counting.handle, keeps_dead_letters_of=KEEPS),
+                kafka.consume(
+                    "analytics", WANTED, pause.reader(counting.handle), keeps_dead_letters_of=KEEPS
+                ),
                 archive.run(
                     kafka,
                     objects.of(settings),
@@ -50,7 +54,11 @@ async def main() -> None:
                     flush_s=settings.archive_flush_s,
                     compact_every_s=settings.archive_compact_every_s,
                 ),
-                service.keep_time([counting.contacts, counting.agents, counting.intervals], clock.now),
+                service.keep_time(
+                    [pause.timed(each) for each in (counting.contacts, counting.agents, counting.intervals)],
+                    clock.now,
+                ),
+                pause.watch(),
                 ready=partial(mongo.ping, database),
                 host=settings.host,
             )

@@ -1,12 +1,13 @@
 """Which fact goes to which aggregate, and what is counted goes on to the intervals."""
 
 from collections.abc import Sequence
+from typing import Any, Protocol
 
 from libs.apply import Apply
 from libs.clock import Now
 from libs.events import agent, interaction, routing, session
 from libs.events.base import AnyEvent, Fact
-from libs.reading import Bus, Handle
+from libs.reading import Handle
 from libs.stored import Key, Store
 from services.analytics.domain import agent_time, contact, interval
 from services.analytics.domain.agent_time import AgentTime
@@ -46,6 +47,12 @@ def contact_of(data: Fact) -> str:
     return str(said.get("contact_id") or said.get("interaction_id", ""))
 
 
+class Publishing(Protocol):
+    """What analytics needs of a bus to tell its facts."""
+
+    async def publish(self, events: Sequence[AnyEvent]) -> None: ...
+
+
 class Counting:
     """The three applies of analytics: contacts and agents count, intervals add up."""
 
@@ -54,16 +61,17 @@ class Counting:
         contacts: Store[Contact],
         agents: Store[AgentTime],
         intervals: Store[Interval],
-        bus: Bus,
+        bus: Publishing,
         now: Now,
+        kind: type[Apply[Any]] = Apply,
     ) -> None:
-        self.intervals: Apply[Interval] = Apply(intervals, interval.decide, bus.publish, SOURCE)
+        self.intervals: Apply[Interval] = kind(intervals, interval.decide, bus.publish, SOURCE)
 
         async def add_up(counted: Sequence[AnyEvent]) -> None:
             await self.intervals([(Key(event.tenant, event.key), event) for event in counted], now())
 
-        self.contacts: Apply[Contact] = Apply(contacts, contact.decide, add_up, SOURCE)
-        self.agents: Apply[AgentTime] = Apply(agents, agent_time.decide, add_up, SOURCE)
+        self.contacts: Apply[Contact] = kind(contacts, contact.decide, add_up, SOURCE)
+        self.agents: Apply[AgentTime] = kind(agents, agent_time.decide, add_up, SOURCE)
         self._now = now
 
     @property

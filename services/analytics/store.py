@@ -1,6 +1,6 @@
 """How contacts, agents' times and intervals are kept and found."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -59,12 +59,12 @@ INTERVALS = Shape(
 
 
 class Stores:
-    """The three collections of analytics."""
+    """The three collections of analytics; `at` gives the names of those beside them for a rebuild."""
 
-    def __init__(self, database: Database) -> None:
-        self.contacts: MongoStore[Contact] = MongoStore(database, CONTACTS)
-        self.agents: MongoStore[AgentTime] = MongoStore(database, AGENTS)
-        self.intervals: MongoStore[Interval] = MongoStore(database, INTERVALS)
+    def __init__(self, database: Database, at: Callable[[str], str] = str) -> None:
+        self.contacts: MongoStore[Contact] = MongoStore(database, CONTACTS, at(CONTACTS.name))
+        self.agents: MongoStore[AgentTime] = MongoStore(database, AGENTS, at(AGENTS.name))
+        self.intervals: MongoStore[Interval] = MongoStore(database, INTERVALS, at(INTERVALS.name))
 
     async def create_indexes(self) -> None:
         for store in (self.contacts, self.agents, self.intervals):

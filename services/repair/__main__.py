@@ -1,12 +1,16 @@
 """Run the repair service: python -m services.repair"""
 
 import asyncio
+from datetime import datetime
 from functools import partial
 
 from libs import bus, clock, mongo, rpc_server, service, telemetry
-from libs.apply import Apply
+from libs.apply import Apply, Pairs
+from libs.pause import Pause
 from libs.rpc.repair.v1.repair_pb2_grpc import add_RepairServiceServicer_to_server
+from libs.stored import Key, Stored
 from services.repair.domain.deciding import decide
+from services.repair.domain.letter import Letter
 from services.repair.handlers import DEAD_LETTER_TOPICS, GROUP, SOURCE, handler, telling
 from services.repair.rpc import RepairRpc
 from services.repair.settings import Settings
@@ -23,9 +27,15 @@ async def main() -> None:
         letters, audit = Letters(database), Audit(database)
         for store in (letters, audit):
             await store.create_indexes()
+        pause = Pause(database, "repair")
         apply = Apply(letters, decide, telling(letters, audit.keep, kafka), SOURCE)
+
+        async def obey(pairs: Pairs, now: datetime) -> dict[Key, Stored[Letter]]:
+            async with pause.passing():
+                return await apply(pairs, now)
+
         async with rpc_server.serve(
-            partial(add_RepairServiceServicer_to_server, RepairRpc(letters, audit, apply, clock.now)),
+            partial(add_RepairServiceServicer_to_server, RepairRpc(letters, audit, obey, clock.now)),
             port=settings.grpc_port_of("repair"),
             secret=settings.service_secret,
             now=clock.now,
@@ -34,8 +44,9 @@ async def main() -> None:
             await service.run(
                 "repair",
                 settings.health_port_of("repair"),
-                kafka.consume_records(GROUP, DEAD_LETTER_TOPICS, handler(apply, clock.now)),
-                service.keep_time([apply], clock.now),
+                kafka.consume_records(GROUP, DEAD_LETTER_TOPICS, pause.reader(handler(apply, clock.now))),
+                service.keep_time([pause.timed(apply)], clock.now),
+                pause.watch(),
                 ready=partial(mongo.ping, database),
                 host=settings.host,
             )

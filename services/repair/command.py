@@ -81,7 +81,7 @@ class Desk:
     async def edit(self, letter: pb.Letter, asked: argparse.Namespace) -> pb.Letter:
         request = pb.EditLetterRequest(
             letter_id=letter.letter_id,
-            body=Path(asked.data).read_bytes() if asked.data else None,
+            body=asked.data.read_bytes() if asked.data else None,
             headers=dict(each.partition("=")[::2] for each in asked.header),
             without_headers=asked.without,
             note=asked.note,
@@ -191,7 +191,8 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("action", choices=["list", "show", "audit", "edit", "replay", "discard"])
     parser.add_argument("letter", nargs="?", default="")
-    for name in ("topic", "reason", "status", "tenant", "data", "note", "why"):
+    parser.add_argument("--data", type=Path, metavar="FILE")
+    for name in ("topic", "reason", "status", "tenant", "note", "why"):
         parser.add_argument(f"--{name}", default="")
     parser.add_argument("--header", action="append", default=[], metavar="NAME=TEXT")
     parser.add_argument("--without", action="append", default=[], metavar="NAME")

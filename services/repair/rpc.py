@@ -1,5 +1,6 @@
 """What the repair service answers: questions and commands about dead letters, to admins and services."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TypeVar
 from uuid import uuid4
@@ -7,7 +8,7 @@ from uuid import uuid4
 from pydantic import ValidationError
 
 from libs import paging
-from libs.apply import Apply
+from libs.apply import Pairs
 from libs.clock import Now
 from libs.errors import Invalid, NotFound, Violation
 from libs.events.base import AnyEvent, Event, follow_id
@@ -17,7 +18,7 @@ from libs.rpc.repair.v1 import repair_pb2 as pb
 from libs.rpc.repair.v1.repair_pb2_grpc import RepairServiceServicer
 from libs.rpc_caller import SERVICE_ROLE
 from libs.rpc_server import Caller, Context, caller
-from libs.stored import Key
+from libs.stored import Key, Stored
 from libs.structs import time_of
 from services.repair.domain.commands import Command, Discard, Edit, Inspect, Replay
 from services.repair.domain.letter import Letter, journey_of
@@ -28,15 +29,18 @@ ADMIN = "admin"
 STATUSES = ("", "open", "replayed", "discarded")
 BULK, LARGEST_BULK = 100, 500
 C = TypeVar("C", bound=Command)
+Obey = Callable[
+    [Pairs, datetime], Awaitable[dict[Key, Stored[Letter]]]
+]  # an Apply, or what lets through to one
 
 
 class RepairRpc(RepairServiceServicer):
     """Answers for one tenant's letters; a tenant never sees another's, nor the installation's."""
 
-    def __init__(self, letters: Letters, audit: Audit, apply: Apply[Letter], now: Now) -> None:
+    def __init__(self, letters: Letters, audit: Audit, obey: Obey, now: Now) -> None:
         self._letters = letters
         self._audit = audit
-        self._apply = apply
+        self._obey = obey
         self._now = now
 
     async def ListLetters(self, request: pb.ListLettersRequest, context: Context) -> pb.ListLettersResponse:
@@ -156,7 +160,7 @@ class RepairRpc(RepairServiceServicer):
     async def _do(self, who: Caller, command: Command, request_id: str) -> Letter:
         key = Key(who.tenant, command.letter_id)
         event = self._event(who, command, request_id)
-        return (await self._apply([(key, event)], self._now()))[key].state
+        return (await self._obey([(key, event)], self._now()))[key].state
 
     async def _do_all(self, who: Caller, commands: list[C], request_id: str, status: str) -> list[str]:
         """Do the same to many letters at once; return those that came to have the status."""
@@ -164,7 +168,7 @@ class RepairRpc(RepairServiceServicer):
             (Key(who.tenant, command.letter_id), self._event(who, command, request_id))
             for command in commands
         ]
-        done = await self._apply(pairs, self._now()) if pairs else {}
+        done = await self._obey(pairs, self._now()) if pairs else {}
         return [key.id for key, stored in done.items() if stored.state.status == status]
 
     def _event(self, who: Caller, command: Command, request_id: str) -> AnyEvent:

@@ -1,7 +1,6 @@
 """How letters and their audit are kept and found."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from libs.events import repair
 from libs.events.base import AnyEvent
@@ -31,13 +30,14 @@ LETTERS: Shape[Letter] = Shape(
 NEWEST_FIRST = [("ix.at", -1), ("_id", -1)]
 AUDITED = (repair.LetterInspected, repair.LetterEdited, repair.LetterReplayed, repair.LetterDiscarded)
 MOST_REPLAYS = 20
+AUDIT = "audit"
 
 
 class Letters(MongoStore[Letter]):
     """Letters in the database."""
 
-    def __init__(self, database: Database, name: str = LETTERS.name) -> None:
-        super().__init__(database, LETTERS if name == LETTERS.name else _named(name))
+    def __init__(self, database: Database, at: str = "") -> None:
+        super().__init__(database, LETTERS, at)
 
     async def search(
         self, tenant: str, where: Document, after: Sequence[Place], limit: int
@@ -61,15 +61,11 @@ class Letters(MongoStore[Letter]):
         return [key_of(row["_id"]).id for row in rows]
 
 
-def _named(name: str) -> Shape[Letter]:
-    return Shape(name, Letter, LETTERS.blank, index=LETTERS.index, indexes=LETTERS.indexes)
-
-
 class Audit:
     """What was done with letters: one line for each fact, whatever is told twice."""
 
-    def __init__(self, database: Database, name: str = "audit") -> None:
-        self._lines = database[name]
+    def __init__(self, database: Database, at: str = AUDIT) -> None:
+        self._lines = database[at]
 
     async def create_indexes(self) -> None:
         with guarded():
@@ -96,7 +92,7 @@ def _line(fact: AnyEvent) -> Document:
     return {
         "_id": f"{fact.tenant}/{fact.id}",
         "letter": f"{fact.tenant}/{data.key}",
-        "time": _whole(fact.time),
+        "time": fact.time,
         "what": fact.type.split(".")[-2].removeprefix("letter_"),
         "by": getattr(data, "by", ""),
         "before": getattr(data, "before_sha256", "") or after,
@@ -104,8 +100,3 @@ def _line(fact: AnyEvent) -> Document:
         "note": getattr(data, "note", "") or getattr(data, "why", ""),
         "event_id": fact.id,
     }
-
-
-def _whole(time: datetime) -> datetime:
-    """Return the time in milliseconds, as the store and the wire keep it: an answer's token names it."""
-    return time.replace(microsecond=time.microsecond // 1000 * 1000)

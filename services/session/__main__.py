@@ -6,6 +6,7 @@ from functools import partial
 from libs import bus, clock, mongo, rpc_server, service, telemetry
 from libs.apply import Apply
 from libs.mongo import MongoStore
+from libs.pause import Pause
 from libs.rpc.session.v1 import session_pb2_grpc
 from services.session import handlers, journal
 from services.session.domain import context
@@ -37,6 +38,7 @@ async def main() -> None:
             await each.create_indexes()
         apply_sessions = Apply(sessions, decider(rules), kafka.publish, SOURCE)
         apply_contexts = Apply(contexts, context.decide, kafka.publish, SOURCE)
+        pause = Pause(database, "session")
         handler = Handler(apply_sessions, apply_contexts, sessions, kafka, rules, clock.now)
         shared = SharedContext(sessions, contexts, apply_contexts, clock.now)
         add_rpc = partial(
@@ -58,7 +60,8 @@ async def main() -> None:
                     handler,
                     keeps_dead_letters_of=handlers.KEEPS_DEAD_LETTERS_OF,
                 ),
-                kafka.consume(journal.GROUP, journal.KEPT, lines),
+                kafka.consume(journal.GROUP, journal.KEPT, pause.reader(lines)),
+                pause.watch(),
                 service.keep_time([apply_sessions, apply_contexts], clock.now),
                 ready=partial(mongo.ping, database),
                 host=settings.host,

@@ -1,7 +1,7 @@
 """The journal of journeys: every event once, found by whomever it concerns."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from libs.events.catalogue import FACTS
 from libs.mongo import Database, Document, IndexModel, guarded, insert_new
 
 GROUP = "session-journal"
+LINES, ALIASES = "journal", "customer_aliases"
 MODULES = (visitor, interaction, session, routing, ivr, workflow)
 KEPT: tuple[type[Fact], ...] = (
     *(fact for fact in FACTS if fact.__module__ in {module.__name__ for module in MODULES}),
@@ -60,9 +61,9 @@ class Part:
 class Journal:
     """The journal in the database; customers, sessions and visitors are joined when it is asked."""
 
-    def __init__(self, database: Database) -> None:
-        self._lines = database["journal"]
-        self._aliases = database["customer_aliases"]
+    def __init__(self, database: Database, at: Callable[[str], str] = str) -> None:
+        self._lines = database[at(LINES)]
+        self._aliases = database[at(ALIASES)]
 
     async def create_indexes(self) -> None:
         """Create what is missing."""
@@ -77,16 +78,9 @@ class Journal:
         """Write down the events that are not there yet."""
         await insert_new(self._lines, [document_of(event) for event in events])
         for event in events:
-            if isinstance(event.data, crm_context.CustomerMerged):
-                await self._alias(event.tenant, event.data.merged_customer_id, event.data.customer_id)
-
-    async def _alias(self, tenant: str, merged: str, customer: str) -> None:
-        with guarded():
-            await self._aliases.update_one(
-                {"_id": f"{tenant}/{merged}"},
-                {"$set": {"tenant": tenant, "merged": merged, "customer": customer}},
-                upsert=True,
-            )
+            if alias := alias_of(event):
+                with guarded():
+                    await self._aliases.replace_one({"_id": alias["_id"]}, alias, upsert=True)
 
     async def names_of_customer(self, tenant: str, customer_id: str) -> list[str]:
         """Return the customer's id and those of all that were merged into it."""
@@ -123,6 +117,19 @@ def _after(place: Sequence[Any], beyond: str) -> list[Document]:
         {"time": time, "sequence": {beyond: sequence}},
         {"time": time, "sequence": sequence, "event_id": {beyond: event_id}},
     ]
+
+
+def alias_of(event: AnyEvent) -> Document | None:
+    """Return under which customer a merged one is found, None where the event merged none."""
+    if not isinstance(event.data, crm_context.CustomerMerged):
+        return None
+    merged = event.data.merged_customer_id
+    return {
+        "_id": f"{event.tenant}/{merged}",
+        "tenant": event.tenant,
+        "merged": merged,
+        "customer": event.data.customer_id,
+    }
 
 
 def document_of(event: AnyEvent) -> Document:

@@ -42,6 +42,11 @@ def decide(interval: Interval, event: AnyEvent, now: datetime) -> tuple[Interval
                 ),
                 [],
             )
+        case analytics.IntervalClosed():
+            # What was told, read again by a rebuild: it is due once more only if other figures were told.
+            told_all = data.figures == figures(interval.counts)
+            again_at = None if told_all else max(interval.due_at or now, now + RESTATE)
+            return replace(interval, revision=max(interval.revision, data.revision), due_at=again_at), []
         case Tick() if interval.due_at and now >= interval.due_at and interval.start:
             told = replace(interval, revision=interval.revision + 1, due_at=None)
             if interval.dimension == "tenant":

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import ClassVar
 
+from pydantic import Field
+
 from libs.events.base import Fact, Id, Short
 from services.repair.domain.letter import Content
 
@@ -44,7 +46,7 @@ class Edit(Command):
 
     type: ClassVar[str] = "trunkline.command.edit_letter.v1"
     body: bytes | None = None
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field(default_factory=dict)
     without_headers: tuple[str, ...] = ()
     note: Short = ""
 
