@@ -83,18 +83,14 @@ async def kill_each(house: House, dice: random.Random) -> None:
         await house.restart(name)
 
 
-def kill_service(service: str) -> Injure:
-    """Kill the replicas of one service at once, and start them again."""
-
-    async def injure(house: House, dice: random.Random) -> None:
-        await asyncio.sleep(BREATH_S)
-        for name in house.replicas(service):
-            await house.kill(name)
-            house.note(f"kill -9 of {service}, all replicas")
-        for name in house.replicas(service):
-            await house.restart(name)
-
-    return injure
+async def kill_both(house: House, dice: random.Random) -> None:
+    """Kill all replicas of a service at once and start them again, one service after the other."""
+    for service in PROCESSES:
+        await asyncio.sleep(1)
+        names = house.replicas(service)
+        await asyncio.gather(*map(house.kill, names))
+        house.note(f"kill -9 of {service}, all replicas", len(names))
+        await asyncio.gather(*map(house.restart, names))
 
 
 async def rolling_restart(house: House, dice: random.Random) -> None:

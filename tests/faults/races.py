@@ -42,7 +42,7 @@ async def _hasty_customer(
         path = f"/v1/chat/socket?interaction_id={run}-chat-{number}"
         socket = Socket(door, path, str(visitor["access_token"]), NewId(run, f"customer{number}"))
         leaves_at = dice.choice(("prompt", "queued", "agent_joined", "message"))
-        leaving = asyncio.Event()
+        leaving, closed = asyncio.Event(), asyncio.Event()
 
         async def look() -> None:
             async for frame in socket.frames():
@@ -53,7 +53,8 @@ async def _hasty_customer(
                 if frame["type"] == leaves_at:
                     leaving.set()
                 if frame["type"] == "closed":
-                    return
+                    leaving.set()
+                    closed.set()
 
         looking = asyncio.create_task(look())
         await socket.command("start", entry_point="web-chat", language="en")
@@ -63,7 +64,8 @@ async def _hasty_customer(
         await asyncio.gather(*(socket.command("end", reason="gone") for _ in range(2)))
         house.note(f"race: hung up at {leaves_at}")
         async with asyncio.timeout(60):
-            await looking
+            await closed.wait()
+        looking.cancel()
 
 
 class WildAgent:

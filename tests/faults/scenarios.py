@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from libs import clock
-from libs.settings import SERVICES
 from tests.faults import crowds, injuries, races, records, takeover
 from tests.faults.crashing import STEPS
 from tests.faults.injuries import Injure, cut
@@ -40,12 +39,7 @@ def _processes() -> tuple[Scenario, ...]:
             for step in STEPS
         ),
         Scenario("kill_each", "kill -9 of every process at whatever it does", injuries.kill_each),
-        *(
-            Scenario(
-                f"kill_{name}", f"kill -9 of all replicas of {name} at once", injuries.kill_service(name)
-            )
-            for name in SERVICES
-        ),
+        Scenario("kill_both", "kill -9 of all replicas of each service at once", injuries.kill_both),
         Scenario("takeover", "kill -9 of one replica of each service, timed", takeover.takeover),
         Scenario(
             "rolling_restart",
