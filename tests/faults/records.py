@@ -14,6 +14,7 @@ from tests.faults.topics import DEAD_LETTERS, Row
 
 ADAPTERS = ("trunkline.interaction", "trunkline.visitor")
 ELSEWHERE = "trunkline.session.closed.v1"
+LARGEST = 1024 * 1024 - 600  # with its headers it is just what a topic takes; nothing compresses it
 DEEP = 20_000
 
 
@@ -104,6 +105,7 @@ def _bad_records(
         ("no id", {n: v for n, v in headers().items() if n != "ce_id"}, value, "bad_envelope"),
         ("invalid UTF-8", headers(), value[:-2] + b"\xff\xfe" + value[-2:], "bad_data"),
         ("1 MB", headers(), json.dumps(good | {"more": "x" * 900_000}).encode(), "too_large"),
+        ("largest", headers(), dice.randbytes(LARGEST), "too_large"),
         ("deep JSON", headers(), b'{"a":' * DEEP + b"1" + b"}" * DEEP, "bad_data"),
         ("tenant that is none", headers(tenant="demo/../acme"), value, "bad_envelope"),
         ("time that is none", headers(time="yesterday"), value, "bad_envelope"),

@@ -92,7 +92,7 @@ def _rules(results: Iterable[Mapping[str, Any]]) -> Iterable[str]:
 def _takeovers(results: Iterable[Mapping[str, Any]]) -> Iterable[str]:
     times: dict[str, list[float]] = defaultdict(list)
     for result in results:
-        for service, taken in result["takeovers"].items():
+        for service, taken in result.get("takeovers", {}).items():
             times[service] += taken
     yield "| service | takeovers | median | longest | in session time-outs |"
     yield "|---|---|---|---|---|"
