@@ -30,6 +30,16 @@ def together(*injuries: Injure) -> Injure:
     return injure
 
 
+def in_turn(*injuries: Injure) -> Injure:
+    """Do several things one after the other."""
+
+    async def injure(house: House, dice: random.Random) -> None:
+        for each in injuries:
+            await each(house, dice)
+
+    return injure
+
+
 async def nothing(house: House, dice: random.Random) -> None:
     """Do no harm: what the checker says of a good day."""
     await asyncio.sleep(5)

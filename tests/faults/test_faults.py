@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults import scenarios
 from tests.faults.house import House, opened
-from tests.faults.injuries import kill_at, kill_mongo, together
+from tests.faults.injuries import in_turn, kill_at, kill_mongo, together, two_owners
 from tests.faults.records import duplicates, poison
 from tests.faults.running import SHORT, run
 from tests.faults.scenarios import Scenario
@@ -17,9 +17,12 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 KNOWN = scenarios.everything(stopped_s=5.0)
 SELECTED = (
-    Scenario("kill_saved", "kill -9 of routing when it has saved", kill_at("saved", ("routing",))),
+    Scenario(
+        "routing_killed_and_stopped",
+        "kill -9 of routing when it has saved, then each routing stopped past its session",
+        in_turn(kill_at("saved", ("routing",)), two_owners),
+    ),
     KNOWN["rolling_halves"],
-    KNOWN["two_owners"],
     Scenario(
         "mongo_killed_poison_duplicates",
         "kill -9 of mongod while bad records come and good ones come again",
