@@ -46,6 +46,7 @@ class Contact:
     outcome: str = ""
     reason: str = ""
     csat: int | None = None
+    left: bool = False  # an outside ACD told the end, which counts once
 
     @property
     def status(self) -> str:
@@ -97,7 +98,8 @@ def _step(contact: Contact, event: AnyEvent) -> tuple[Contact, list[Count]]:
     match data:
         case session.ContactBegan():
             started = min(contact.started_at or at, at)
-            contact = replace(contact, started_at=started, direction=data.direction)
+            external = contact.external or data.distribution == "external"
+            contact = replace(contact, started_at=started, direction=data.direction, external=external)
             return contact, [*_everywhere(event, contact.channel, at, {"contacts": 1})]
         case session.ContactClosed():
             closed = replace(
@@ -105,9 +107,9 @@ def _step(contact: Contact, event: AnyEvent) -> tuple[Contact, list[Count]]:
                 outcome=contact.outcome or data.outcome,
                 reason=data.reason,
                 ended_at=contact.ended_at or at,
-                waiting=False,
-                queue_id=contact.queue_id or data.queue_id,
-                agent_id=contact.agent_id or data.agent_id,
+                # What counts of a contact served outside stands in its adapter's topic, maybe read later.
+                queue_id=contact.queue_id or ("" if contact.external else data.queue_id),
+                agent_id=contact.agent_id or ("" if contact.external else data.agent_id),
             )
             return closed, [*_everywhere(event, data.channel, at, {f"outcome_{data.outcome}": 1})]
         case session.SurveyAnswered():
@@ -183,9 +185,9 @@ def _external(contact: Contact, data: Fact, event: AnyEvent) -> tuple[Contact, l
             queued = replace(contact, queue_id=data.queue_id, queued_at=at, waiting=True)
             return queued, _elsewhere(queued, event, at, {"offered": 1, "offered_arrived": 1})
         case interaction.MediaChanged(change="answered") if contact.external and not contact.answered_at:
-            queue_id = contact.queue_id or data.queue_id
+            queue_id = contact.queue_id if contact.queued_at else data.queue_id
             entered = contact.queued_at or at
-            waited_ms = (at - entered) // MS
+            waited_ms = _between(entered, at)
             counts = {"answered": 1, "answer_wait_ms": waited_ms, within(ANSWERED_WAIT, waited_ms): 1}
             if contact.queued_at is None:  # the agent was free: offered and answered in one moment
                 counts |= {"offered": 1, "offered_arrived": 1}
@@ -204,21 +206,26 @@ def _external(contact: Contact, data: Fact, event: AnyEvent) -> tuple[Contact, l
         case interaction.MediaChanged(change="held") if contact.external:
             return replace(contact, held_at=at), []
         case interaction.MediaChanged(change="retrieved") if contact.external and contact.held_at:
-            held_ms = contact.held_ms + (at - contact.held_at) // MS
+            held_ms = contact.held_ms + _between(contact.held_at, at)
             return replace(contact, held_ms=held_ms, held_at=None), []
-        case interaction.Ended() if contact.external and contact.answered_at and not contact.talked_ms:
-            talked_ms = (at - contact.answered_at) // MS - contact.held_ms
+        case interaction.Ended() if contact.external and contact.answered_at and not contact.left:
+            talked_ms = max(0, _between(contact.answered_at, at) - contact.held_ms)
             counts = {"handled": 1, "talk_ms": talked_ms, "hold_ms": contact.held_ms}
-            ended = replace(contact, ended_at=at, talked_ms=talked_ms)
+            ended = replace(contact, ended_at=at, talked_ms=talked_ms, left=True)
             return ended, _elsewhere(ended, event, at, counts) + _of_agent(contact.agent_id, at, counts)
         case interaction.Ended() if contact.external and contact.waiting and contact.queued_at:
-            waited_ms = (at - contact.queued_at) // MS
+            waited_ms = _between(contact.queued_at, at)
             left = replace(contact, ended_at=at, waiting=False, waited_ms=waited_ms)
             return left, _elsewhere(left, event, contact.queued_at, _abandoned(waited_ms))
         case interaction.Ended():
             return replace(contact, ended_at=at), []
         case _:
             return contact, []
+
+
+def _between(start: datetime, end: datetime) -> int:
+    """Return the milliseconds between two times: none where the teller's clock was put back."""
+    return max(0, (end - start) // MS)
 
 
 def _entered(at: datetime, waited_ms: int) -> datetime:

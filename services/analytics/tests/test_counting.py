@@ -102,6 +102,38 @@ def test_it_counts_what_an_outside_acd_did(
     assert {name: made[name] for name in expected} == expected
 
 
+OUTSIDE = (
+    interaction.Started(interaction_id="c", channel="voice", entry_point="line", distribution="external"),
+    interaction.QueueEntered(interaction_id="c", queue_id="PS"),
+    interaction.MediaChanged(interaction_id="c", change="answered", agent_id="tova", queue_id="PS"),
+    interaction.Ended(interaction_id="c", by="customer"),
+)
+CLOSED = session.ContactClosed(
+    session_id="s", interaction_id="c", channel="voice", outcome="handled", agent_id="tova", queue_id="PS"
+)
+BEGAN = session.Started(
+    session_id="s", interaction_id="c", channel="voice", entry_point="line", distribution="external"
+)
+
+
+@pytest.mark.parametrize("calls", [OUTSIDE, (*OUTSIDE[:2], OUTSIDE[3]), (OUTSIDE[0], *OUTSIDE[2:])])
+def test_it_counts_what_an_outside_acd_did_whichever_topic_is_read_first(calls: tuple[Fact, ...]) -> None:
+    told = [at(10 * number, each) for number, each in enumerate(calls)]
+    ours = [at(1, BEGAN), at(90, CLOSED)]
+
+    for place in range(len(told)):
+        assert fold(*told[:place], *ours, *told[place:])[1] == fold(*told, *ours)[1]
+
+
+def test_it_counts_no_negative_time_where_an_adapters_clock_was_put_back() -> None:
+    started, queued, answered, ended = OUTSIDE
+    known, sums = fold(at(60, started), at(50, queued), at(40, answered), at(30, ended), at(20, ended))
+
+    counts = sums["queue", "PS"]
+    assert (known.waited_ms, known.talked_ms) == (0, 0)
+    assert (counts["answer_wait_ms"], counts["talk_ms"], counts["handled"]) == (0, 0, 1)
+
+
 def test_it_counts_a_survey_for_its_queue_and_agent() -> None:
     answer = session.SurveyAnswered(
         session_id="s", interaction_id="c", channel="chat", agent_id="ana", queue_id="service", csat=4
