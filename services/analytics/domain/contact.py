@@ -111,7 +111,13 @@ def _step(contact: Contact, event: AnyEvent) -> tuple[Contact, list[Count]]:
                 queue_id=contact.queue_id or ("" if contact.external else data.queue_id),
                 agent_id=contact.agent_id or ("" if contact.external else data.agent_id),
             )
-            return closed, [*_everywhere(event, data.channel, at, {f"outcome_{data.outcome}": 1})]
+            counts = [*_everywhere(event, data.channel, at, {f"outcome_{data.outcome}": 1})]
+            if contact.external and contact.waiting and contact.queued_at and data.outcome == "failed":
+                # Its adapter fell silent: it waits no more, and how it left nobody will tell.
+                waited_ms = _between(contact.queued_at, at)
+                closed = replace(closed, waiting=False, waited_ms=waited_ms)
+                counts += _elsewhere(closed, event, contact.queued_at, _abandoned(waited_ms))
+            return closed, counts
         case session.SurveyAnswered():
             answers = _survey(data)
             counts = [*_everywhere(event, data.channel, at, answers)]

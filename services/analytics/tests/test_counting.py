@@ -125,6 +125,15 @@ def test_it_counts_what_an_outside_acd_did_whichever_topic_is_read_first(calls: 
         assert fold(*told[:place], *ours, *told[place:])[1] == fold(*told, *ours)[1]
 
 
+def test_it_lets_no_contact_wait_for_ever_whose_adapter_fell_silent() -> None:
+    lost = CLOSED.model_copy(update={"outcome": "failed", "reason": "stale"})
+    _, sums = fold(at(0, BEGAN), at(0, OUTSIDE[0]), at(10, OUTSIDE[1]), at(70, lost), at(80, OUTSIDE[3]))
+
+    made = figures(sums["queue", "PS"])
+    assert (made["offered"], made["abandoned"], made["waiting"]) == (1, 1, 0)
+    assert made["abandon_wait_ms"] == 60_000
+
+
 def test_it_counts_no_negative_time_where_an_adapters_clock_was_put_back() -> None:
     started, queued, answered, ended = OUTSIDE
     known, sums = fold(at(60, started), at(50, queued), at(40, answered), at(30, ended), at(20, ended))

@@ -62,7 +62,8 @@ def read(tenant: str, contact_id: str, lines: Sequence[Line]) -> Account:
         breach("I1", what, closed[0], again)
     for line in _after(of_session, closed):
         breach("I3", f"{line.what} after the contact was closed", closed[0], line)
-    stays, faults = _external(lines) if external else ([*routed.stays, *routed.rejections], [])
+    failed = bool(closed) and closed[0].said == "failed"
+    stays, faults = _external(lines, failed=failed) if external else ([*routed.stays, *routed.rejections], [])
     for earlier, later in faults:
         breach("I14", f"{later.what} is earlier than {earlier.what} before it", earlier, later)
     return Account(
@@ -121,8 +122,12 @@ def _missing(
     return ""
 
 
-def _external(lines: Sequence[Line]) -> tuple[list[Stay], list[tuple[Line, Line]]]:
-    """Return the stays of a contact that an outside ACD distributed, and where its clock ran backwards."""
+def _external(lines: Sequence[Line], *, failed: bool) -> tuple[list[Stay], list[tuple[Line, Line]]]:
+    """
+    Return the stays of a contact that an outside ACD distributed, and where its clock ran backwards.
+
+    One that was closed because its adapter fell silent (`failed`) has left its queue, too.
+    """
     stays: list[Stay] = []
     faults: list[tuple[Line, Line]] = []
     answered = False
@@ -149,4 +154,6 @@ def _external(lines: Sequence[Line]) -> tuple[list[Stay], list[tuple[Line, Line]
             case _:
                 pass
         before = line
+    if failed and stays and not stays[-1].exit:
+        stays[-1].exit = "abandoned"
     return stays, faults

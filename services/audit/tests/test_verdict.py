@@ -221,3 +221,11 @@ def test_it_finds_the_same_in_any_order_of_topics_and_any_repeats(wrong: Wrong, 
     assert {(each.rule, each.subject, each.what) for each in found} == {
         (each.rule, each.subject, each.what) for each in expected
     }
+
+
+def test_it_lets_an_outside_contact_leave_its_queue_when_its_adapter_fell_silent() -> None:
+    day = Day().begins("x-1", "external")
+    day.tell(interaction.QueueEntered(interaction_id="x-1", queue_id="service"))
+    day.closes("x-1", "failed").counted(offered=1, abandoned=1)
+
+    assert audit(day.events) == []
