@@ -116,6 +116,9 @@ def decider(rules: Rules) -> Callable[[Transcript, AnyEvent, datetime], tuple[Tr
 def learn(transcript: Transcript, event: AnyEvent) -> Transcript:
     """Return the transcript with what the event says of the interaction; itself where that is nothing new."""
     match event.data:
+        # Their topic told before who began it; where that is not known, it is a call that has no transcript.
+        case session.CustomerIdentified() | session.ParticipantJoined() if is_unknown(transcript):
+            return transcript
         case interaction.Started() as data:
             journey_id = transcript.journey_id or event.journey_id
             return replace(transcript, channel=data.channel, started_at=event.time, journey_id=journey_id)
@@ -133,7 +136,7 @@ def learn(transcript: Transcript, event: AnyEvent) -> Transcript:
             line = Line(data.prompt_id, event.time, "bot", text, source=FROM_IVR)
             return add(belongs(transcript, data.session_id, event), line)
         case interaction.Ended():
-            if transcript == Transcript(transcript.interaction_id):
+            if is_unknown(transcript):
                 return transcript  # nothing was said, and nothing else can be known of it
             return replace(transcript, ended_at=event.time)
         case session.ContactBegan() as data:
@@ -148,6 +151,11 @@ def learn(transcript: Transcript, event: AnyEvent) -> Transcript:
             joined = belongs(transcript, data.session_id, event)
             return join(changed(joined, queue_id=data.queue_id), data.agent_id)
     return transcript
+
+
+def is_unknown(transcript: Transcript) -> bool:
+    """Return whether nothing is known of the interaction."""
+    return transcript == Transcript(transcript.interaction_id)
 
 
 def add(transcript: Transcript, line: Line) -> Transcript:

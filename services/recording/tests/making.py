@@ -76,3 +76,7 @@ def assigned(agent_id: str = "ana") -> routing.ContactAssigned:
         agent_id=agent_id,
         waited_ms=5,
     )
+
+
+def joined() -> session.ParticipantJoined:
+    return session.ParticipantJoined(session_id="s", interaction_id="i", agent_id="ana")

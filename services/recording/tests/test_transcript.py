@@ -19,6 +19,7 @@ from services.recording.tests.making import (
     entered,
     event,
     identified,
+    joined,
     opened,
     prompted,
     said,
@@ -187,3 +188,12 @@ def test_it_forgets_for_good(late: Fact) -> None:
     gone, _ = after(event(Forgotten(interaction_id="i")), event(late, 500), start=over)
 
     assert (gone.lines, gone.customer_id, gone.due, gone.erased) == ((), "", None, True)
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations((identified(), joined(), ended()))])
+def test_it_keeps_nothing_of_a_call_that_has_no_transcript_in_whatever_order_it_hears(
+    order: Sequence[Fact],
+) -> None:
+    transcript, told = after(*(event(each, number) for number, each in enumerate(order)))
+
+    assert (transcript, told) == (Transcript("i"), [])
