@@ -72,7 +72,7 @@ class Apply(Generic[S]):
                     if facts:
                         await self._tell(facts)
                     self._note(results, wanted.keys() - refused)
-                wanted = {key: wanted[key] for key in refused}
+                wanted = {key: events for key, events in wanted.items() if key in refused}
             if wanted:
                 raise Unavailable("contended", "others keep changing the same aggregates")
             return results

@@ -113,11 +113,11 @@ class Preparing:
         session at one moment, the later one sees both.
         """
         causes: dict[Key, AnyEvent] = {}
-        visiting = {
+        visiting = dict.fromkeys(
             Key(each.tenant, each.data.visitor_id)
             for each in began
             if isinstance(each.data, session.ContactBegan) and each.data.visitor_id
-        }
+        )
         for key, stored in (await self._trails.load(visiting) if visiting else {}).items():
             if stored.state.identified_by:
                 event = Event(
@@ -125,7 +125,7 @@ class Preparing:
                 )
                 causes[key] = event
         causes |= {Key(each.tenant, each.key): each for each in identified}
-        for tenant in {key.tenant for key in causes}:
+        for tenant in dict.fromkeys(key.tenant for key in causes):
             by_visitor = {key.id: cause for key, cause in causes.items() if key.tenant == tenant}
             packs = await self._directory.packs_of(tenant, by_visitor, ())
             await self._recognise(tenant, [(each, by_visitor[each.visitor_id]) for each in packs])
@@ -163,7 +163,7 @@ class Preparing:
             )
             for each in people
         }
-        for tenant in {each.tenant for each in people}:
+        for tenant in dict.fromkeys(each.tenant for each in people):
             names = {one for each in people if each.tenant == tenant for one in identities[each]}
             for name, customer in (await self._directory.customers_by(tenant, names)).items():
                 known[tenant, name] = customer
