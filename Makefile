@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
 .PHONY: help setup up down status logs demo replay refill replay-dlq dead-letters rebuild \
-        test check unit integration faults bench lint types imports generated \
+        test check unit integration faults simulate simulate-mutations bench lint types imports generated \
         format proto schemas catalogue locks image e2e helm
 
 help: ## list the targets
@@ -88,6 +88,13 @@ generated: ## schemas, catalogue and stubs are those of their sources
 	@$(RUN) libs.events.export --check
 	@$(RUN) deploy.dev.protos --check
 	@$(RUN) gateway.openapi --check
+
+simulate: setup ## whole days of the platform on a virtual clock, under faults: SEEDS=1-5000 BUDGET=60 MUTATION=name
+	@$(RUN) tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(BUDGET),--budget $(BUDGET)) \
+	  $(if $(JOBS),--jobs $(JOBS)) $(if $(MUTATION),--mutation $(MUTATION)) $(if $(HISTORY),--history $(HISTORY))
+
+simulate-mutations: setup ## plant each known bug and show the seed that finds it
+	@$(RUN) tests.simulation --mutations
 
 bench: setup ## measure against the simplest code that could do it: ONLY=G1,G2
 	@$(RUN) bench $(if $(ONLY),--only $(ONLY))
