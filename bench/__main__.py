@@ -14,8 +14,12 @@ BENCHES = {
     "G1": "bench.g01_ingest",
     "G2": "bench.g02_batch_ingest",
     "G3": "bench.g03_bus",
+    "G4": "bench.g04_journal",
+    "G5": "bench.g05_sessions",
     "G6": "bench.g06_state_change",
+    "G10": "bench.g10_offer",
     "G11": "bench.g11_rpc",
+    "G13": "bench.g13_auth",
     "G14": "bench.g14_recovery",
 }
 

@@ -111,10 +111,10 @@ def encode(event: AnyEvent) -> Record:
         ("ce_sequence", b"%d" % event.sequence),
         ("ce_traceparent", event.traceparent.encode()),
     )
-    return _tuple(Record, (_TOPIC[data.type], key, _to_json(data), headers, -1, -1, 0))
+    return _tuple(Record, (_TOPIC[data.type], key, to_json(data), headers, -1, -1, 0))
 
 
-def _to_json(data: Fact) -> bytes:
+def to_json(data: Fact) -> bytes:
     """Return the data as JSON, without what stands at its default."""
     return data.__pydantic_serializer__.to_json(data, exclude_defaults=True)
 

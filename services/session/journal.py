@@ -1,15 +1,17 @@
 """The journal of journeys: every event once, found by whomever it concerns."""
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from libs.events import crm_context, interaction, ivr, recording, routing, session, visitor, workflow
 from libs.events.base import AnyEvent, Fact
 from libs.events.catalogue import FACTS
 from libs.mongo import Database, Document, IndexModel, guarded, insert_new
+from libs.wire import to_json
 
 GROUP = "session-journal"
 LINES, ALIASES = "journal", "customer_aliases"
@@ -133,49 +135,64 @@ def alias_of(event: AnyEvent) -> Document | None:
 
 
 def document_of(event: AnyEvent) -> Document:
-    """Return an event as it is kept: personal data apart, values as text, found by its keys."""
-    data = json.loads(event.data.model_dump_json(exclude_defaults=True))
-    pii = data.pop("pii", None)
-    interaction_id = getattr(event.data, "interaction_id", "") or getattr(event.data, "contact_id", "")
-    session_id = getattr(event.data, "session_id", "")
-    found_by = {
-        "j": event.journey_id,
-        "s": session_id,
-        "i": interaction_id,
-        "v": getattr(event.data, "visitor_id", ""),
-        "c": getattr(event.data, "customer_id", ""),
-    }
-    return {
+    """Return an event as it is kept: personal data apart, values as text, found by keys; nothing empty."""
+    fields = event.data.__dict__.get  # asking a model for what it does not have costs ten times as much
+    interaction_id = fields("interaction_id") or fields("contact_id")
+    session_id = fields("session_id")
+    found_by = (
+        ("j:", event.journey_id),
+        ("s:", session_id),
+        ("i:", interaction_id),
+        ("v:", fields("visitor_id")),
+        ("c:", fields("customer_id")),
+    )
+    data, pii = _texts(event.data)
+    document: Document = {
         "_id": f"{event.tenant}/{event.id}",
         "event_id": event.id,
         "tenant": event.tenant,
-        "keys": [f"{kind}:{name}" for kind, name in found_by.items() if name],
+        "keys": [kind + name for kind, name in found_by if name],
         "time": event.time,
         "sequence": event.sequence,
-        "type": event.type,
-        "topic": event.data.topic(),
-        "channel": getattr(event.data, "channel", ""),
+        "type": event.data.type,
         "journey_id": event.journey_id,
-        "session_id": session_id,
-        "interaction_id": interaction_id,
-        "caused_by": event.caused_by,
-        "data": json.dumps(data, ensure_ascii=False),
-        "pii": json.dumps(pii, ensure_ascii=False) if pii else "",
+        "data": data,
     }
+    for name, value in (
+        ("channel", fields("channel")),
+        ("session_id", session_id),
+        ("interaction_id", interaction_id),
+        ("caused_by", event.caused_by),
+        ("pii", pii),
+    ):
+        if value:
+            document[name] = value
+    return document
+
+
+def _texts(data: Fact) -> tuple[str, str]:
+    """Return the data without its personal part, and that part, as JSON text."""
+    whole = to_json(data)
+    if "pii" not in data.__dict__:
+        return whole.decode(), ""
+    values = orjson.loads(whole)
+    pii = values.pop("pii", None)
+    return orjson.dumps(values).decode(), orjson.dumps(pii).decode() if pii else ""
 
 
 def line_of(row: Document) -> Line:
+    field = row.get
     return Line(
         row["event_id"],
         row["type"],
         row["time"],
         row["sequence"],
-        row["topic"],
-        row["channel"],
-        row["journey_id"],
-        row["session_id"],
-        row["interaction_id"],
-        row["caused_by"],
+        row["type"].rsplit(".", 2)[0],
+        field("channel", ""),
+        field("journey_id", ""),
+        field("session_id", ""),
+        field("interaction_id", ""),
+        field("caused_by", ""),
         row["data"],
-        row["pii"],
+        field("pii", ""),
     )
