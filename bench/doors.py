@@ -4,7 +4,7 @@ import json
 import sys
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +17,7 @@ from deploy.dev.processes import LOOPBACK, Child, answers_http, is_there
 ADAPTER = "adapter1"  # of the development issuer; his password is his name
 READY_WITHIN_S = 90.0
 ROOT = Path(__file__).parent.parent
-SERVER = ("-m", "uvicorn", "--host", LOOPBACK, "--no-access-log", "--log-level", "error")
+SERVER = (sys.executable, "-m", "uvicorn", "--host", LOOPBACK, "--no-access-log", "--log-level", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +46,36 @@ def doors(stage: Stage) -> Iterator[Doors]:
     }
     if not is_there("gateway.__main__"):
         raise FileNotFoundError("there is no gateway to measure")
-    commands = {
-        "gateway": ((sys.executable, "-m", "gateway"), health, "/readyz"),
-        "bare": ((sys.executable, *SERVER, "--port", str(bare), "bench.bare_app:app"), bare, "/"),
-        "naive": ((sys.executable, *SERVER, "--port", str(naive), "bench.naive_app:app"), naive, "/"),
+    processes = {
+        "gateway": Process((sys.executable, "-m", "gateway"), f"{LOOPBACK}:{health}/readyz", env),
+        "bare": Process((*SERVER, "--port", str(bare), "bench.bare_app:app"), f"{LOOPBACK}:{bare}/", env),
+        "naive": Process((*SERVER, "--port", str(naive), "bench.naive_app:app"), f"{LOOPBACK}:{naive}/", env),
     }
+    with running(stage.folder, processes):
+        yield Doors(gateway, bare, naive, token_of(gateway))
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A contender that is a process: how it is started, and what answers when it is ready."""
+
+    command: tuple[str, ...]
+    ready: str  # host:port/path
+    env: Mapping[str, str]
+
+
+@contextmanager
+def running(folder: Path, processes: Mapping[str, Process]) -> Iterator[None]:
+    """Start processes one after the other, each ready before the next, and end them afterwards."""
     children: list[Child] = []
     try:
-        for name, (command, port, path) in commands.items():
-            child = Child(command, stage.folder / f"{name}.log", env, ROOT)
+        for name, each in processes.items():
+            child = Child(each.command, folder / f"{name}.log", each.env, ROOT)
             children.append(child)
             child.start()
-            url = f"http://{LOOPBACK}:{port}{path}"
-            child.await_ready(name, partial(answers_http, url, status_below=500), READY_WITHIN_S)
-        yield Doors(gateway, bare, naive, token_of(gateway))
+            ready = partial(answers_http, f"http://{each.ready}", status_below=500)
+            child.await_ready(name, ready, READY_WITHIN_S)
+        yield
     finally:
         for child in children:
             child.kill()

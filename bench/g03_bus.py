@@ -1,16 +1,18 @@
 """G3: reading events through the bus library, beside bare aiokafka and beside FastStream."""
 
 import asyncio
+import gc
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer
 from faststream.kafka import KafkaBroker
 from faststream.middlewares import AckPolicy
 
 from bench.harness import Figure, Stage, Stopwatch, compare
-from libs import bus, bus_reading, clock, telemetry, topics
+from bench.reading import finished
+from libs import bus, bus_reading, clock, service, telemetry, topics
 from libs.events import visitor
 from libs.events.base import AnyEvent, Event
 from libs.settings import Settings
@@ -62,11 +64,23 @@ class Seen:
             self.done.set()
 
 
+@asynccontextmanager
+async def as_in_our_processes() -> AsyncIterator[None]:
+    """Set the collector as libs.service does in every process of ours, and back for the next contender."""
+    before = gc.get_threshold()
+    service.spare_the_collector()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
 async def ours(settings: Settings) -> float:
     """Read all through KafkaBus.consume."""
     watch = Stopwatch(EVENTS)
     seen = Seen(watch)
-    async with bus.connect(settings, "/bench") as reader:
+    async with as_in_our_processes(), bus.connect(settings, "/bench") as reader:
         reading = asyncio.create_task(
             reader.consume(
                 f"ours-{uuid.uuid4().hex}",
@@ -77,10 +91,16 @@ async def ours(settings: Settings) -> float:
                 batch=BATCH,
             )
         )
-        await _finished(seen.done, reading)
+        await finished(seen.done, reading)
     if seen.handled != EVENTS:
         raise AssertionError(f"{seen.handled} events were handled")
     return watch.rate
+
+
+async def raw_so(settings: Settings) -> float:
+    """Read as `raw` does, committing as seldom and collecting as seldom as we."""
+    async with as_in_our_processes():
+        return await raw(settings, bus_reading.COMMIT_EVERY_S)
 
 
 async def raw(settings: Settings, commit_every_s: float = 0.0) -> float:
@@ -171,19 +191,6 @@ async def _faststream(broker: KafkaBroker, done: asyncio.Event, watch: Stopwatch
     return watch.rate
 
 
-async def _finished(done: asyncio.Event, reading: asyncio.Task[None]) -> None:
-    """Wait until all is read; a reader that ends before has failed."""
-    waiting = asyncio.create_task(done.wait())
-    async with asyncio.timeout(60):
-        await asyncio.wait({waiting, reading}, return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    if reading.done():
-        reading.result()
-    reading.cancel()
-    with suppress(asyncio.CancelledError):
-        await reading
-
-
 async def run(stage: Stage) -> list[Figure]:
     """Compare the bus library with what it stands on and with what could be used in its place."""
     settings = stage.settings()
@@ -202,7 +209,7 @@ async def run(stage: Stage) -> list[Figure]:
             "FastStream one by one": turn(faststream_one),
             "FastStream batch": turn(faststream_batch),
             # For the reader only: what Python code beside pydantic can come near to, but not reach.
-            "raw aiokafka, committing as seldom as we": lambda: raw(settings, bus_reading.COMMIT_EVERY_S),
+            "raw aiokafka, commits and collector as ours": turn(raw_so),
         },
         warm_up=False,
     )

@@ -216,7 +216,7 @@ class MongoStore(Generic[S]):
             "applied": list(stored.applied),
             "evicted": stored.evicted,
             # As text: a fact may hold numbers and names that JSON allows and the store does not.
-            "untold": [json.dumps(wire.to_structured(fact)) for fact in stored.untold],
+            "untold": [wire.to_text(fact) for fact in stored.untold],
             "ix": self._shape.index(stored.state),
         }
         if stored.untold:

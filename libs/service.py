@@ -96,7 +96,7 @@ async def run(
     ready, and goes on for `drain_s`, in which whoever sends it work can learn that.
     """
     readiness = ready if isinstance(ready, Readiness) else Readiness(ready)
-    _spare_the_collector()
+    spare_the_collector()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -112,7 +112,7 @@ async def run(
             task.cancel()
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """
     Leave what was loaded so far out of every garbage collection, and collect more seldom.
 

@@ -206,8 +206,8 @@ def _places(error: ValidationError) -> str:
     )
 
 
-def to_structured(event: AnyEvent) -> dict[str, Any]:
-    """Return the event in CloudEvents' structured JSON form."""
+def attributes_of(event: AnyEvent) -> dict[str, str]:
+    """Return the CloudEvents attributes of an event by their names in JSON."""
     return {
         "specversion": "1.0",
         "id": event.id,
@@ -222,8 +222,18 @@ def to_structured(event: AnyEvent) -> dict[str, Any]:
         "causationid": event.caused_by,
         "sequence": str(event.sequence),
         "traceparent": event.traceparent,
-        "data": event.data.model_dump(mode="json", exclude_defaults=True),
     }
+
+
+def to_structured(event: AnyEvent) -> dict[str, Any]:
+    """Return the event in CloudEvents' structured JSON form."""
+    return {**attributes_of(event), "data": event.data.model_dump(mode="json", exclude_defaults=True)}
+
+
+def to_text(event: AnyEvent) -> str:
+    """Return the structured JSON form as text; large whole numbers stay what they are."""
+    attributes = orjson.dumps(attributes_of(event))[:-1].decode()
+    return f'{attributes},"data":{to_json(event.data).decode()}}}'
 
 
 def from_structured(document: dict[str, Any], private: Mapping[str, type[Fact]] = NOTHING) -> AnyEvent:

@@ -70,11 +70,18 @@ class _Known:
         self.by_interaction = {
             Key(each.key.tenant, name): each.key for each in there for name in each.interaction_ids
         }
+        self._having: dict[str, set[Key]] = {}  # once had is enough: who gave a key up is left out when asked
+        for each in there:
+            self._note(each.key, each.keys)
+
+    def _note(self, session: Key, keys: Sequence[str]) -> None:
+        for key in keys:
+            self._having.setdefault(key, set()).add(session)
 
     def by_key(self, keys: Sequence[str]) -> list[Place]:
         """Return the open sessions that have one of the keys, the one active last first."""
-        wanted = set(keys)
-        found = [each for each in self._there.values() if wanted.intersection(each.keys)]
+        having = {session for key in keys for session in self._having.get(key, ())}
+        found = [each for each in map(self._there.__getitem__, having) if not set(keys).isdisjoint(each.keys)]
         return sorted(found, key=lambda each: (_time(each), each.key.id), reverse=True)
 
     def start(self, event: AnyEvent, data: interaction.Started) -> list[tuple[Key, AnyEvent]]:
@@ -111,6 +118,7 @@ class _Known:
     def _join(self, there: Place, event: AnyEvent, data: interaction.Started, keys: Sequence[str]) -> Key:
         name = data.interaction_id
         self.by_interaction[Key(event.tenant, name)] = there.key
+        self._note(there.key, keys)
         self._there[there.key] = replace(
             there,
             keys=(*there.keys, *keys),
