@@ -38,7 +38,7 @@ async def main() -> None:
         preparing = Preparing(
             directory, customers, trails, apply_packs, packs, clock.now, settings.crm_context_last_agent_days
         )
-        handler = Handler(apply_customers, apply_trails, apply_packs, packs, preparing, clock.now)
+        handler = Handler(apply_customers, apply_trails, apply_packs, preparing, clock.now)
         records = Records(customers, apply_customers, directory, preparing, imports, clock.now)
         add_rpc = partial(
             crm_context_pb2_grpc.add_CrmContextServiceServicer_to_server,

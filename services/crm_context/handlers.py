@@ -8,8 +8,8 @@ from libs.events import ivr, session, visitor
 from libs.events.base import AnyEvent, Fact
 from libs.identities import name_of
 from libs.reading import Bus
-from libs.stored import Key, Store
-from services.crm_context.domain.commands import ContactNoted, MergedAway
+from libs.stored import Key
+from services.crm_context.domain.commands import ContactNoted, MergedAway, TicketNoted
 from services.crm_context.domain.customer import TICKET_FACTS, Customer
 from services.crm_context.domain.pack import Pack
 from services.crm_context.domain.trail import Trail
@@ -34,6 +34,7 @@ OF_PACKS = (
     session.Closed,
     ivr.DialogueCompleted,
 )
+OF_CUSTOMERS = (MergedAway, ContactNoted, TicketNoted)  # handed on to the customer's record, never published
 WANTED: tuple[type[Fact], ...] = (*STEPS, *OF_PACKS, *TICKET_FACTS)
 
 
@@ -47,12 +48,12 @@ class Telling:
         self.customers: Apply[Customer] | None = None  # tells by this very object
 
     async def __call__(self, facts: Sequence[AnyEvent]) -> None:
-        own = [each for each in facts if isinstance(each.data, MergedAway | ContactNoted)]
+        own = [each for each in facts if isinstance(each.data, OF_CUSTOMERS)]
         if own:
             assert self.customers is not None
             pairs = [(Key(each.tenant, each.key), await self._free(each)) for each in own]
             await self.customers(pairs, self._now())
-        if public := [each for each in facts if not isinstance(each.data, MergedAway | ContactNoted)]:
+        if public := [each for each in facts if not isinstance(each.data, OF_CUSTOMERS)]:
             await self._bus.publish(public)
 
     async def _free(self, event: AnyEvent) -> AnyEvent:
@@ -76,14 +77,12 @@ class Handler:
         customers: Apply[Customer],
         trails: Apply[Trail],
         packs: Apply[Pack],
-        pack_store: Store[Pack],
         preparing: Preparing,
         now: Now,
     ) -> None:
         self._customers = customers
         self._trails = trails
         self._packs = packs
-        self._pack_store = pack_store
         self._preparing = preparing
         self._now = now
 
@@ -106,17 +105,15 @@ class Handler:
         await self._packs(pairs, self._now())
 
     async def _keep_tickets(self, events: Sequence[AnyEvent]) -> None:
-        if not events:
-            return
-        session_of = {each.id: str(getattr(each.data, "session_id", "")) for each in events}
-        packs = await self._pack_store.load(
-            {Key(each.tenant, session_of[each.id]) for each in events if session_of[each.id]}
-        )
-        pairs: list[tuple[Key, AnyEvent]] = []
+        """Give facts of tickets to the customer they name, else to their session: it may know him later."""
+        named: list[tuple[Key, AnyEvent]] = []
+        unnamed: list[tuple[Key, AnyEvent]] = []
         for each in events:
-            pack = packs.get(Key(each.tenant, session_of[each.id]))
-            owner = str(getattr(each.data, "customer_id", "")) or (pack.state.customer_id if pack else "")
-            if owner:
-                pairs.append((Key(each.tenant, owner), each))
-        if pairs:
-            await self._customers(pairs, self._now())
+            if customer_id := str(getattr(each.data, "customer_id", "")):
+                named.append((Key(each.tenant, customer_id), each))
+            elif session_id := str(getattr(each.data, "session_id", "")):
+                unnamed.append((Key(each.tenant, session_id), each))
+        if unnamed:
+            await self._packs(unnamed, self._now())
+        if named:
+            await self._customers(named, self._now())

@@ -11,7 +11,7 @@ from libs.identities import name_of
 from libs.mongo import Database, Document, IndexModel, MongoStore, Shape, guarded, insert_new
 from libs.stored import Key
 from services.crm_context.domain import customer, finding, pack, trail
-from services.crm_context.domain.commands import ContactNoted, MergedAway
+from services.crm_context.domain.commands import ContactNoted, MergedAway, TicketNoted
 from services.crm_context.domain.customer import Customer
 from services.crm_context.domain.pack import Pack
 from services.crm_context.domain.trail import Trail
@@ -86,7 +86,7 @@ CUSTOMERS: Shape[Customer] = Shape(
             for field in dict.fromkeys(SORTS.values())
         ),
     ),
-    private=(MergedAway, ContactNoted),
+    private=(MergedAway, ContactNoted, TicketNoted),
 )
 TRAILS: Shape[Trail] = Shape("trails", Trail, trail.blank)
 PACKS: Shape[Pack] = Shape(
@@ -98,7 +98,7 @@ PACKS: Shape[Pack] = Shape(
         IndexModel([("tenant", 1), ("ix.visitor", 1)], name="visitor"),
         IndexModel([("tenant", 1), ("ix.identities", 1)], name="identities"),
     ),
-    private=(ContactNoted,),
+    private=(ContactNoted, TicketNoted),
 )
 
 

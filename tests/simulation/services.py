@@ -196,7 +196,7 @@ class Platform:
         apply_trails = Apply(trails, trail.decide, tell, source)
         apply_packs = Apply(packs, pack.decide, tell, source)
         preparing = Preparing(directory, customers, trails, apply_packs, packs, process.now, 30)
-        handler = crm.Handler(apply_customers, apply_trails, apply_packs, packs, preparing, process.now)
+        handler = crm.Handler(apply_customers, apply_trails, apply_packs, preparing, process.now)
         return (
             bus.consume(crm.GROUP, crm.WANTED, handler),
             self._time(process, apply_customers, apply_trails, apply_packs),

@@ -87,6 +87,13 @@ class ContactNoted(_CustomerCommand):
     contact: NotedContact
 
 
+class TicketNoted(_CustomerCommand):
+    """How a ticket of the customer stands that was opened in a session, maybe before it was known whose."""
+
+    type: ClassVar[str] = "trunkline.command.ticket_noted.v1"
+    ticket: NotedTicket
+
+
 class Prepare(Fact):
     """A session began, or it became known who is behind it: what was found out about him."""
 

@@ -17,6 +17,7 @@ from services.crm_context.domain.commands import (
     MergeInto,
     NotedContact,
     NotedTicket,
+    TicketNoted,
     Upsert,
 )
 
@@ -107,7 +108,15 @@ def decide(customer: Customer, event: AnyEvent, now: datetime) -> tuple[Customer
                 on = data.model_copy(update={"customer_id": customer.merged_into})
                 return customer, [after(event, now, on)]
             return note(customer, data.contact), ()
-    return (note_ticket(customer, event) if isinstance(event.data, TICKET_FACTS) else customer), ()
+        case TicketNoted() as data:
+            if customer.merged_into:
+                further = data.model_copy(update={"customer_id": customer.merged_into})
+                return customer, [after(event, now, further)]
+            return note_ticket(customer, data.ticket), ()
+    if not isinstance(event.data, TICKET_FACTS):
+        return customer, ()
+    found = next((each for each in customer.tickets if each.ticket_id == event.key), None)
+    return note_ticket(customer, ticket_after(found, event)), ()
 
 
 def upsert(customer: Customer, event: AnyEvent, data: Upsert, now: datetime) -> tuple[Customer, Facts]:
@@ -228,13 +237,18 @@ def note(customer: Customer, contact: NotedContact) -> Customer:
     return replace(customer, contacts=newest([contact, *others]))
 
 
-def note_ticket(customer: Customer, event: AnyEvent) -> Customer:
+def note_ticket(customer: Customer, ticket: NotedTicket) -> Customer:
     """Keep how a ticket stands."""
     if not customer.exists:
         return customer
-    ticket_id = event.key
-    found = next((each for each in customer.tickets if each.ticket_id == ticket_id), None)
-    ticket = found or NotedTicket(ticket_id=ticket_id, opened_at=event.time)
+    others = [each for each in customer.tickets if each.ticket_id != ticket.ticket_id]
+    tickets = sorted([ticket, *others], key=lambda each: each.opened_at, reverse=True)
+    return replace(customer, tickets=tuple(tickets)[:TICKETS])
+
+
+def ticket_after(found: NotedTicket | None, event: AnyEvent) -> NotedTicket:
+    """Return how a ticket stands after one of the facts of tickets."""
+    ticket = found or NotedTicket(ticket_id=event.key, opened_at=event.time)
     match event.data:
         case workflow.TicketOpened() as data:
             said: dict[str, object] = {
@@ -254,10 +268,8 @@ def note_ticket(customer: Customer, event: AnyEvent) -> Customer:
         case workflow.TicketClosed():
             said = {"status": "closed"}
         case _:
-            return customer
-    others = [each for each in customer.tickets if each.ticket_id != ticket_id]
-    tickets = sorted([ticket.model_copy(update=said), *others], key=lambda each: each.opened_at, reverse=True)
-    return replace(customer, tickets=tuple(tickets)[:TICKETS])
+            return ticket
+    return ticket.model_copy(update=said)
 
 
 def newest(contacts: list[NotedContact]) -> tuple[NotedContact, ...]:

@@ -9,8 +9,10 @@ from libs.events import ivr, session
 from libs.events.base import AnyEvent, Facts, Identity, after
 from libs.stored import Key
 from libs.wire import format_time
-from services.crm_context.domain.commands import ContactNoted, NotedContact, Prepare
-from services.crm_context.domain.customer import flat
+from services.crm_context.domain.commands import ContactNoted, NotedContact, NotedTicket, Prepare, TicketNoted
+from services.crm_context.domain.customer import TICKET_FACTS, flat, ticket_after
+
+TICKETS = 50  # of one session
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Pack:
     """
     What is known of a session for the agent's screen.
 
-    Contacts that end before anybody knows whose they are wait here for the customer.
+    Contacts that end and tickets that are opened before it is known whose they are wait here for him.
     """
 
     session_id: str
@@ -40,6 +42,7 @@ class Pack:
     self_service: str = "{}"  # JSON text
     prepared_at: datetime | None = None
     closed: bool = False
+    tickets: tuple[NotedTicket, ...] = ()
 
 
 def blank(key: Key) -> Pack:
@@ -64,13 +67,12 @@ def decide(pack: Pack, event: AnyEvent, now: datetime) -> tuple[Pack, Facts]:
             return amend(pack, event, data.interaction_id, {"csat": data.csat}, now)
         case session.Closed():
             return replace(pack, closed=True), ()
-    return pack, ()
+    return keep_ticket(pack, event, now) if isinstance(event.data, TICKET_FACTS) else (pack, ())
 
 
 def prepare(pack: Pack, event: AnyEvent, data: Prepare, now: datetime) -> tuple[Pack, Facts]:
     """Tell what an agent should know; what is asked again without anything new is not told again."""
-    first = not pack.customer_id and bool(data.customer_id)
-    begun = pack.begun
+    before, begun = pack, pack.begun
     if data.interaction_id:
         begun = (*begun, Begun(data.interaction_id, data.channel, event.time))
     elif not data.customer_id or data.customer_id == pack.customer_id or not begun:
@@ -96,8 +98,7 @@ def prepare(pack: Pack, event: AnyEvent, data: Prepare, now: datetime) -> tuple[
         open_ticket_ids=data.open_ticket_ids,
         pii=told.ContextPii(name=data.name, identities=data.customer_identities, profile=flat(data.profile)),
     )
-    noted = [note(pack, event, each, now) for each in pack.ended] if first else []
-    return pack, [after(event, now, prepared, journey_id=pack.journey_id), *noted]
+    return pack, [after(event, now, prepared, journey_id=pack.journey_id), *owed(before, pack, event, now)]
 
 
 def end(pack: Pack, event: AnyEvent, data: session.ContactClosed, now: datetime) -> tuple[Pack, Facts]:
@@ -113,9 +114,9 @@ def end(pack: Pack, event: AnyEvent, data: session.ContactClosed, now: datetime)
         queue_id=data.queue_id,
         began_at=began.began_at if began else None,
     )
-    customer_id = pack.customer_id or data.customer_id
+    before, customer_id = pack, pack.customer_id or data.customer_id
     pack = replace(pack, ended=(*pack.ended, contact), customer_id=customer_id)
-    return pack, [note(pack, event, contact, now)] if customer_id else ()
+    return pack, [note(pack, event, contact, now)] if before.customer_id else owed(before, pack, event, now)
 
 
 def amend(
@@ -128,6 +129,30 @@ def amend(
     contact = found.model_copy(update=said)
     pack = replace(pack, ended=tuple(contact if each is found else each for each in pack.ended))
     return pack, [note(pack, event, contact, now)] if pack.customer_id else ()
+
+
+def keep_ticket(pack: Pack, event: AnyEvent, now: datetime) -> tuple[Pack, Facts]:
+    """Keep how a ticket of the session stands, for the customer's record."""
+    found = next((each for each in pack.tickets if each.ticket_id == event.key), None)
+    ticket = ticket_after(found, event)
+    others = [each for each in pack.tickets if each is not found]
+    pack = replace(pack, tickets=(*others, ticket)[-TICKETS:])
+    return pack, [note_ticket(pack, event, ticket, now)] if pack.customer_id else ()
+
+
+def owed(before: Pack, pack: Pack, event: AnyEvent, now: datetime) -> list[AnyEvent]:
+    """Return what has waited for the customer, where the event has just made him known."""
+    if before.customer_id or not pack.customer_id:
+        return []
+    return [
+        *(note(pack, event, each, now) for each in pack.ended),
+        *(note_ticket(pack, event, each, now) for each in pack.tickets),
+    ]
+
+
+def note_ticket(pack: Pack, event: AnyEvent, ticket: NotedTicket, now: datetime) -> AnyEvent:
+    fact = TicketNoted(customer_id=pack.customer_id, ticket=ticket)
+    return after(event, now, fact, journey_id=pack.journey_id, what=ticket.ticket_id)
 
 
 def note(pack: Pack, event: AnyEvent, contact: NotedContact, now: datetime) -> AnyEvent:

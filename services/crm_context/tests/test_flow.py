@@ -49,7 +49,7 @@ class Service:
         packs = Apply(self.packs, pack.decide, tell, SOURCE)
         self.preparing = Preparing(directory, self.customers, self.trails, packs, self.packs, self.now, 30)
         trails = Apply(self.trails, trail.decide, tell, SOURCE)
-        self.handler = Handler(self.apply, trails, packs, self.packs, self.preparing, self.now)
+        self.handler = Handler(self.apply, trails, packs, self.preparing, self.now)
 
     def now(self) -> datetime:
         return at(100)
@@ -199,3 +199,33 @@ async def test_it_runs_on_a_bus(service: Service) -> None:
 
     fact = service.bus.told("trunkline.crm_context")[-1]
     assert (fact.caused_by, fact.journey_id) == (start.id, "j-1")
+
+
+async def test_it_keeps_tickets_for_a_customer_who_becomes_known_later(service: Service) -> None:
+    opened = workflow.TicketOpened(ticket_id="t-1", session_id="s-1", ticket_type="loss", priority="high")
+    resolved = workflow.TicketResolved(ticket_id="t-1", session_id="s-1")
+    events = [event(opened, 1), began(2, MAIL), contact_closed(5)]
+    await service.handler(events)
+    await service.command(upsert(9, "c-2", identities=(MAIL,)))
+
+    await service.preparing.customer(service.bus.told("trunkline.crm_context")[-1], [MAIL])
+    await service.handler([event(resolved, 10)])
+    known = service.customer("c-2")
+    await service.handler(events)
+
+    assert service.customer("c-2") == known  # what is read again changes nothing
+    (ticket,) = known.tickets
+    assert (ticket.ticket_id, ticket.ticket_type, ticket.status) == ("t-1", "loss", "resolved")
+    assert [each.interaction_id for each in service.customer("c-2").contacts] == ["i-0"]
+
+
+async def test_it_hands_all_over_where_the_end_of_a_contact_says_whose_it_was(service: Service) -> None:
+    opened = workflow.TicketOpened(ticket_id="t-1", session_id="s-1", ticket_type="loss", priority="high")
+    await service.command(upsert(0, "c-2", name="Li"))
+    await service.handler([began(1), event(opened, 2), contact_closed(3, "i-0")])
+
+    await service.handler([contact_closed(4, "i-1", customer_id="c-2")])
+
+    known = service.customer("c-2")
+    assert [each.interaction_id for each in known.contacts] == ["i-1", "i-0"]
+    assert [each.ticket_id for each in known.tickets] == ["t-1"]
