@@ -36,7 +36,8 @@ def main() -> int:
         parser.error(f"there is no {', '.join(unknown)}")
     KEPT.mkdir(parents=True, exist_ok=True)
     size = SHORT if chosen.short else LONG
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # leave nothing running
+    # Asked to end, it leaves nothing running and nothing mounted.
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     broken = 0
     with TemporaryDirectory(prefix="faults-") as folder, opened(Path(folder), small_disk=True) as house:
         for seed in range(chosen.seed, chosen.seed + chosen.rounds):
