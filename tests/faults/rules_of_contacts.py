@@ -83,9 +83,7 @@ def figures_agree(evidence: Evidence) -> Iterator[str | int]:
             yield f"{name}: the topics hold {count}, the report says {evidence.report.get(name, 0.0):g}"
     if evidence.ended:
         gone = kept["routing.contact_overflowed"] + kept["routing.contact_moved"]
-        # A contact taken from a lost agent waits again and is answered again: that is one more answer.
-        again = sum(row.data["cause"] == "agent_lost" for row in of(facts, "routing.contact_requeued"))
-        left = folded["offered"] + again - folded["answered"] - folded["abandoned"] - gone
+        left = folded["offered"] - folded["answered"] - folded["abandoned"] - gone
         if left:
             yield f"{left} contacts were offered and are neither answered, abandoned nor gone elsewhere"
 
