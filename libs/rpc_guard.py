@@ -13,9 +13,9 @@ from opentelemetry import trace
 from opentelemetry.context import attach
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from libs import metrics
+from libs import metrics, rpc_roles
 from libs.errors import Failed, Refusal, TimedOut, Unauthenticated
-from libs.rpc_caller import Verifier, admit
+from libs.rpc_caller import Caller, Verifier, admit
 from libs.rpc_status import refuse
 
 DEADLINE_S = 10.0  # of calls with one answer that bring none
@@ -85,7 +85,7 @@ def one_answer(
     async def answer(request: Message, context: Context) -> Message:
         seen = Seen(method, context)
         try:
-            admit(verifier.caller(seen.token()))
+            admit(seen.caller(verifier))
             remaining_s = cast("float | None", context.time_remaining())
             # gRPC itself cancels the call at the caller's deadline.
             if remaining_s is not None and remaining_s <= longest_s:
@@ -109,7 +109,7 @@ def many_answers(behaviour: Method, method: str, verifier: Verifier) -> Method:
         # Written, not yielded: so the end of the call is felt here and closes the method's generator.
         seen = Seen(method, context)
         try:
-            admit(verifier.caller(seen.token()))
+            admit(seen.caller(verifier))
             async with aclosing(behaviour(request, context)) as told:
                 async for answer in told:
                     await context.write(answer)
@@ -155,8 +155,13 @@ class Seen:
         # A call is a task of its own, and what is attached goes with it.
         attach(trace.set_span_in_context(self.span))
 
-    def token(self) -> str:
-        """Return the token that the call carries."""
+    def caller(self, verifier: Verifier) -> Caller:
+        """Return who calls. :raises Refusal: nobody knows, or he may not call this method."""
+        who = verifier.caller(self._token())
+        rpc_roles.check(who, self.method)
+        return who
+
+    def _token(self) -> str:
         if isinstance(self.authorization, str) and self.authorization.startswith(BEARER):
             return self.authorization[len(BEARER) :]
         raise Unauthenticated("token_missing", "the call carries no token")

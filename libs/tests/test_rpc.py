@@ -41,7 +41,7 @@ from libs.rpc_guard import within
 from libs.rpc_server import Context, Serving, serve
 
 SECRET = "a secret that only these tests know"
-ANA = Caller("acme", "ana", frozenset({"agent", "qa"}))
+ANA = Caller("acme", "ana", frozenset({"adapter", "agent"}))
 SERVICE = "trunkline.session.v1.SessionService"
 TRACE_ID = 0x0AF7651916CD43DD8448EB211C80319C
 
@@ -147,12 +147,12 @@ async def test_tells_the_service_who_asks(stub: session_pb2_grpc.SessionServiceS
 
     assert answer.session.session_id == "s-1"
     assert answer.session.customer_id == "acme/ana"
-    assert answer.session.channel == "agent,qa"
+    assert answer.session.channel == "adapter,agent"
 
 
 async def test_keeps_the_callers_of_concurrent_calls_apart(stub: session_pb2_grpc.SessionServiceStub) -> None:
     async def ask(tenant: str) -> str:
-        with acting_for(Caller(tenant, "ana")):
+        with acting_for(Caller(tenant, "ana", ANA.roles)):
             return (await stub.GetSession(GetSessionRequest(session_id="s-1"))).session.customer_id
 
     answers = await asyncio.gather(*(ask(f"t-{number}") for number in range(50)))

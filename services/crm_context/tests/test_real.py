@@ -26,7 +26,7 @@ from tests.running import eventually, running
 pytestmark = pytest.mark.real
 SECRET = "a secret that only these tests know"
 AGENT = Caller("acme", "agent1", frozenset({"agent"}))
-BOSS = Caller("acme", "boss", frozenset({"supervisor"}))
+BOSS = Caller("acme", "boss", frozenset({"admin"}))
 QA = Caller("acme", "quinn", frozenset({"qa"}))
 STRANGER = Caller("globex", "eve", frozenset({"supervisor"}))
 
