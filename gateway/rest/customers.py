@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from gateway.asking import Ask, Asked, Cursor, Limit, Name, answer
-from gateway.openapi import body, gives
+from gateway.openapi import body, content, gives
 from gateway.rest import router
 from libs.errors import Invalid, Unsupported, Violation
 from libs.events.base import Identity
@@ -102,7 +102,12 @@ async def create_customer(ask: Ask, customer: CustomerBody) -> Response:
     return await _upsert(ask, customer.message(""), [], None)
 
 
-@routes.post("/customers/import", operation_id="import_customers", **gives(pb.ImportCustomersResponse))
+@routes.post(
+    "/customers/import",
+    operation_id="import_customers",
+    openapi_extra=content("text/csv", "name,identity.phone\n王芳,+8613800000001\n"),
+    **gives(pb.ImportCustomersResponse),
+)
 async def import_customers(
     ask: Ask,
     dry_run: bool = False,

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
 from gateway.asking import Ask, Asked, Cursor, Limit, Name, NameQuery, answer
-from gateway.openapi import body, gives
+from gateway.openapi import body, content, gives
 from gateway.problems import problem
 from gateway.rest import router
 from libs.errors import Corrupt, Invalid, Violation
@@ -64,18 +64,23 @@ async def list_recordings(
     return ask.listed(found.recordings, found.page)
 
 
-@routes.post("/recordings", operation_id="store_recording", **gives(pb.Recording, 201))
+@routes.post(
+    "/recordings",
+    operation_id="store_recording",
+    openapi_extra=content("audio/wav", "RIFF...", "audio/mpeg", "application/json"),
+    **gives(pb.Recording, 201),
+)
 async def store_recording(
     ask: Ask,
     session_id: NameQuery,
     interaction_id: NameQuery,
+    started_at: AwareDatetime,
+    ended_at: AwareDatetime,
     kind: Literal["audio", "transcript"] = "audio",
     customer_id: NameQuery = "",
     agent_id: Annotated[list[str], Query(max_length=50)] = [],  # noqa: B006  (FastAPI copies it)
     channel: NameQuery = "voice",
     queue_id: NameQuery = "",
-    started_at: AwareDatetime | None = None,
-    ended_at: AwareDatetime | None = None,
     sha256: Annotated[str, Query(pattern=_SHA)] = "",
 ) -> Response:
     """Store a recording: the body is its content, the Content-Type its media type."""

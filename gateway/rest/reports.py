@@ -1,6 +1,5 @@
 """Figures: by interval, live, what they mean, and the contacts behind them."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import Query
@@ -25,9 +24,9 @@ Minutes = Literal[0, 15, 30, 60, 1440]
 @routes.get("/reports", operation_id="get_report", **gives(pb.GetReportResponse))
 async def get_report(
     ask: Ask,
+    from_time: Annotated[AwareDatetime, Query(alias="from")],
+    to_time: Annotated[AwareDatetime, Query(alias="to")],
     dimension: Dimension = "queue",
-    from_time: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-    to_time: Annotated[AwareDatetime | None, Query(alias="to")] = None,
     interval: Annotated[int, Query(description="Minutes: 15, 30, 60 or 1440; 0: one row.")] = 15,
     ids: Ids = "",
     thresholds_ms: Annotated[
@@ -36,11 +35,9 @@ async def get_report(
     timezone: Zone = "",
 ) -> Response:
     """Return figures by interval; a figure with nothing to divide by is left out, not 0."""
-    start = _given("from", from_time)
-    end = _given("to", to_time)
     request = pb.GetReportRequest(
-        from_time=stamp(start),
-        to_time=stamp(end),
+        from_time=stamp(from_time),
+        to_time=stamp(to_time),
         interval_minutes=interval,
         dimension=dimension,
         ids=_listed(ids),
@@ -93,12 +90,6 @@ async def list_reported_contacts(
         timeout=REPORT_S,
     )
     return ask.listed(found.contacts, found.page)
-
-
-def _given(name: str, time: datetime | None) -> datetime:
-    if time is None:
-        raise Invalid(Violation(name, "is required", "missing"))
-    return time
 
 
 def _listed(text: str) -> list[str]:
