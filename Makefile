@@ -88,6 +88,7 @@ generated: ## schemas, catalogue and stubs are those of their sources
 	@$(RUN) libs.events.export --check
 	@$(RUN) deploy.dev.protos --check
 	@$(RUN) gateway.openapi --check
+	@$(RUN) gateway.roles --check
 
 simulate: setup ## whole days of the platform on a virtual clock, under faults: SEEDS=1-5000 BUDGET=60 MUTATION=name
 	@$(RUN) tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(BUDGET),--budget $(BUDGET)) \
