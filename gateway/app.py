@@ -1,5 +1,9 @@
 """The application: documented routes, hot routes beside them, sockets, and the limits around it all."""
 
+import re
+from base64 import b64encode
+from collections.abc import Sequence
+from hashlib import sha256
 from importlib import import_module
 from time import perf_counter
 from typing import Any
@@ -8,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,6 +26,13 @@ from gateway.sockets.watching import interaction_socket, supervisor_socket
 from libs import metrics
 from libs.errors import Unavailable
 
+CDN = "https://cdn.jsdelivr.net"  # of the documentation's scripts, as FastAPI has it
+# An answer is data: no browser may take it for a page, frame it, or tell others where it was read.
+ALWAYS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+)
 RESOURCES = (
     "identity",
     "customers",
@@ -55,8 +66,8 @@ def application(parts: Parts) -> ASGIApp:
     app.router.routes.extend(_pages(parts, document))
     if parts.issuer is not None:
         app.router.routes.extend(parts.issuer.routes())
-    guarded = ServerErrorMiddleware(hot, handler=problems.failed)
-    return BodyLimit(Measured(app, guarded), body_limits(parts.settings))
+    ingest = ServerErrorMiddleware(hot, handler=problems.failed)
+    return BodyLimit(Measured(app, ingest), body_limits(parts.settings))
 
 
 def sockets() -> list[WebSocketRoute]:
@@ -72,6 +83,9 @@ def sockets() -> list[WebSocketRoute]:
 
 
 def _pages(parts: Parts, document: dict[str, Any]) -> list[Route]:
+    page = bytes(get_swagger_ui_html(openapi_url="/v1/openapi.json", title="Trunkline").body).decode()
+    policy = policy_of(page)
+
     async def welcome(request: Request) -> Response:
         return JSONResponse(
             {
@@ -87,7 +101,7 @@ def _pages(parts: Parts, document: dict[str, Any]) -> list[Route]:
         return JSONResponse(document)
 
     async def docs(request: Request) -> Response:
-        return get_swagger_ui_html(openapi_url="/v1/openapi.json", title="Trunkline")
+        return HTMLResponse(page, headers={"Content-Security-Policy": policy})
 
     async def livez(request: Request) -> Response:
         return JSONResponse({"status": "alive"})
@@ -109,8 +123,27 @@ def _pages(parts: Parts, document: dict[str, Any]) -> list[Route]:
     ]
 
 
+def policy_of(page: str) -> str:
+    """Return the content security policy of the documentation: its own script by its digest, and one CDN."""
+    digests = (
+        sha256(script.encode()).digest() for script in re.findall(r"<script>(.*?)</script>", page, re.S)
+    )
+    scripts = " ".join(f"'sha256-{b64encode(digest).decode()}'" for digest in digests)
+    return (
+        f"default-src 'none'; script-src {CDN} {scripts}; style-src {CDN} 'unsafe-inline'; "
+        "img-src 'self' data: https://fastapi.tiangolo.com; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
+
+def guarded(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the headers of an answer with those that every answer has."""
+    given = {name.lower() for name, _ in headers}
+    return [*headers, *(pair for pair in ALWAYS if pair[0] not in given)]
+
+
 class Measured:
-    """Measures how long requests take, by route; the hot one measures itself and is not looked for."""
+    """Measures how long requests take, by route, and guards answers; the hot one does both itself."""
 
     def __init__(self, app: ASGIApp, hot: ASGIApp) -> None:
         self._app = app
@@ -129,6 +162,7 @@ class Measured:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                message = {**message, "headers": guarded(message["headers"])}
             await send(message)
 
         try:

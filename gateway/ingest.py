@@ -26,7 +26,7 @@ PATH = "/v1/events"
 FORBIDDEN = frozenset({"foreign_tenant", "foreign_visitor", "type_not_allowed"})
 _STRUCTURED = "application/cloudevents+json"
 _BATCH = "application/cloudevents-batch+json"
-_JSON = (b"content-type", b"application/json")
+_JSON = ((b"content-type", b"application/json"), (b"x-content-type-options", b"nosniff"))
 
 
 class Ingest:
@@ -51,7 +51,7 @@ class Ingest:
         else:
             body = orjson.dumps(answer)
             length = (b"content-length", b"%d" % len(body))
-            await send({"type": "http.response.start", "status": status, "headers": [_JSON, length]})
+            await send({"type": "http.response.start", "status": status, "headers": [*_JSON, length]})
             await send({"type": "http.response.body", "body": body})
         metrics.http_seconds.labels("POST", PATH, status).observe(perf_counter() - started)
 

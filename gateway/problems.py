@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:trunkline:problem:"
+PLAIN = {"X-Content-Type-Options": "nosniff"}  # what a customer has written is never taken for a page
 STATUS = {
     "UNKNOWN": 500,
     "NOT_FOUND": 404,
@@ -69,7 +70,7 @@ def problem(
     headers: dict[str, str] | None = None,
 ) -> Response:
     """Return a problem as an HTTP answer; `reason` is the code that programs look at."""
-    headers = dict(headers or {})
+    headers = {**PLAIN, **(headers or {})}
     if status == 401:
         headers.setdefault("WWW-Authenticate", 'Bearer realm="trunkline"')
     if status in (429, 503):

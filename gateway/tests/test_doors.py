@@ -1,6 +1,9 @@
 """Every door: who may open it, and that whatever goes wrong is a problem document."""
 
+import base64
+import hashlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -168,3 +171,29 @@ def test_it_has_a_demo_user_of_every_role_in_two_tenants() -> None:
 
     assert roles == {"agent", "supervisor", "qa", "manager", "admin", "analyst", "adapter", "customer"}
     assert {user.tenant for user in USERS.values()} == {"demo", "acme"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/openapi.json"),
+        ("GET", "/"),
+        ("GET", "/nothing"),
+        ("GET", "/v1/me"),
+        ("POST", "/v1/events"),
+    ],
+)
+async def test_it_lets_no_browser_take_an_answer_for_a_page(method: str, path: str) -> None:
+    answer = await Door().ask(method, path)
+
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_its_documentation_runs_its_own_script_and_no_other() -> None:
+    answer = await Door().ask("GET", "/docs")
+
+    policy = answer.headers["content-security-policy"]
+    (script,) = re.findall(r"<script>(.*?)</script>", answer.text, re.S)
+    assert base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() in policy
+    assert "script-src https://cdn.jsdelivr.net 'sha256-" in policy
+    assert "frame-ancestors 'none'" in policy
