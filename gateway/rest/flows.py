@@ -55,7 +55,7 @@ class RollBackBody(BaseModel):
     """The version to go back to."""
 
     model_config = body(version=3, comment="the new menu confuses people")
-    version: Annotated[int, Field(ge=1)]
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)]
     comment: ShortText = ""
 
 

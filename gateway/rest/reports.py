@@ -18,7 +18,6 @@ REPORT_S = 30.0
 Dimension = Literal["queue", "agent", "channel", "tenant"]
 Ids = Annotated[str, Query(max_length=4096, description="By comma; none: all.")]
 Zone = Annotated[str, Query(max_length=64, description="IANA name in which days begin; none: UTC.")]
-Minutes = Literal[0, 15, 30, 60, 1440]
 
 
 @routes.get("/reports", operation_id="get_report", **gives(pb.GetReportResponse))
@@ -27,7 +26,9 @@ async def get_report(
     from_time: Annotated[AwareDatetime, Query(alias="from")],
     to_time: Annotated[AwareDatetime, Query(alias="to")],
     dimension: Dimension = "queue",
-    interval: Annotated[int, Query(description="Minutes: 15, 30, 60 or 1440; 0: one row.")] = 15,
+    interval: Annotated[
+        int, Query(ge=0, le=1440, description="Minutes: 15, 30, 60 or 1440; 0: one row.")
+    ] = 15,
     ids: Ids = "",
     thresholds_ms: Annotated[
         str, Query(max_length=256, description="Of service levels, by comma; none: 20000.")

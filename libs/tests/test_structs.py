@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from google.protobuf.struct_pb2 import Value
 
-from libs.structs import plain_of, stamp, struct_of, time_of, value_of
+from libs.errors import Invalid
+from libs.rpc.crm_context.v1.crm_context_pb2 import Customer, UpsertRequest
+from libs.structs import DEEPEST, plain_of, stamp, struct_of, time_of, value_of
 
 
 @pytest.mark.parametrize(
@@ -40,3 +42,40 @@ def test_it_keeps_the_time() -> None:
     assert message is not None
     assert time_of(message) == time
     assert stamp(None) is None
+
+
+def nested(depth: int) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
+    for _ in range(depth):
+        plain = {"a": [plain]} if depth % 2 else {"a": plain}
+    return plain
+
+
+def test_carries_the_deepest_it_takes_through_a_message() -> None:
+    message = UpsertRequest(customer=Customer(profile=struct_of(nested(DEEPEST))))
+
+    assert plain_of(UpsertRequest.FromString(message.SerializeToString()).customer.profile) == nested(DEEPEST)
+
+
+@pytest.mark.parametrize("depth", [DEEPEST + 1, 500])
+def test_refuses_what_is_nested_more_deeply(depth: int) -> None:
+    with pytest.raises(Invalid, match="deep"):
+        struct_of(nested(depth))
+    with pytest.raises(Invalid, match="deep"):
+        value_of([nested(depth)])
+
+
+@pytest.mark.parametrize("plain", [{"a": "\ud800"}, {"\udfff": 1}, {"a": ["b\udc00"]}, {"a": {"\ud800": {}}}])
+def test_refuses_half_a_character(plain: dict[str, Any]) -> None:
+    with pytest.raises(Invalid, match="half of a character"):
+        struct_of(plain)
+
+
+def test_carries_whole_characters_of_any_plane() -> None:
+    assert plain_of(struct_of({"王": "👩‍👩‍👧"})) == {"王": "👩‍👩‍👧"}
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_refuses_a_time_beyond_the_calendar(text: str) -> None:
+    with pytest.raises(Invalid, match="out of range"):
+        stamp(datetime.fromisoformat(text))
