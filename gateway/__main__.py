@@ -23,6 +23,7 @@ from gateway.keys import RemoteKeys, VisitorTokens
 from gateway.limits import FRAME, Rates
 from gateway.pages import MongoPages
 from gateway.parts import Parts
+from gateway.patience import Patience
 from gateway.settings import GatewaySettings
 from gateway.sockets.protocol import SocketProtocol
 from gateway.store import CONVERSATIONS, STREAMS
@@ -96,6 +97,9 @@ async def main() -> None:
                 access_log=False,
                 server_header=False,
                 lifespan="off",
+                http=Patience,
+                proxy_headers=bool(settings.gateway_trusted_proxies),
+                forwarded_allow_ips=settings.gateway_trusted_proxies,
                 ws=SocketProtocol,
                 ws_max_size=FRAME,
                 ws_ping_interval=settings.gateway_ping_s,

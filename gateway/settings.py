@@ -19,6 +19,8 @@ class GatewaySettings(Settings):
     gateway_visitors_per_s: int = 100  # new visitors from one address, per process
     gateway_commands_per_s: int = 20  # of one socket
     gateway_largest_upload: int = 64 * 1024 * 1024
+    # Addresses, by comma, of proxies whose word counts on where a request came from; empty: nobody's.
+    gateway_trusted_proxies: str = ""
     gateway_publish_timeout_s: float = 5.0
     gateway_drain_s: float = 0.0  # told to end, it says so in /readyz and goes on this long
     gateway_resume_s: float = 1800.0  # how far back a socket can resume

@@ -67,7 +67,7 @@ async def list_recordings(
 @routes.post(
     "/recordings",
     operation_id="store_recording",
-    openapi_extra=content("audio/wav", "RIFF...", "audio/mpeg", "application/json"),
+    openapi_extra=content("application/octet-stream", "RIFF..."),
     **gives(pb.Recording, 201),
 )
 async def store_recording(
