@@ -1,5 +1,6 @@
 """What the ivr service answers: flows and their versions, and where a dialogue stands."""
 
+import asyncio
 import base64
 import binascii
 import json
@@ -86,7 +87,7 @@ class IvrService(IvrServiceServicer):
 
     async def PublishFlow(self, request: pb.PublishFlowRequest, context: Context) -> pb.PublishFlowResponse:
         who = caller()
-        flow, problems = read(request.flow)
+        flow, problems = await asyncio.to_thread(read, request.flow)
         if flow is None or checking.has_errors(problems):
             raise Invalid(
                 *(
@@ -127,7 +128,7 @@ class IvrService(IvrServiceServicer):
     async def ValidateFlow(
         self, request: pb.ValidateFlowRequest, context: Context
     ) -> pb.ValidateFlowResponse:
-        flow, problems = read(request.flow)
+        flow, problems = await asyncio.to_thread(read, request.flow)
         return pb.ValidateFlowResponse(
             valid=flow is not None and not checking.has_errors(problems),
             problems=[problem_message(each) for each in problems],
@@ -162,7 +163,7 @@ class IvrService(IvrServiceServicer):
             record = await self._record(tenant, request.flow_id)
             text = await self._library.document(tenant, record.present.digest)
             return Flow.model_validate_json(text)
-        flow, problems = read(request.flow)
+        flow, problems = await asyncio.to_thread(read, request.flow)
         if flow is None or checking.has_errors(problems):
             raise Invalid(*(Violation(f"flow.{each.path}".rstrip("."), each.en) for each in problems))
         return flow

@@ -25,6 +25,8 @@ from services.ivr.domain.flow import (
 from services.ivr.domain.words import normal, slots_of
 
 LONGEST_DOCUMENT = 256 * 1024
+DEEPEST_DOCUMENT = 30  # the reader's time grows with the square of the depth, and a flow needs six levels
+MOST_PIECES = 40_000
 _GIVEN = frozenset({"channel", "entry_point", "language", "display_name"})
 _GIVEN_PREFIXES = ("context.",)
 
@@ -43,14 +45,31 @@ def read(text: str) -> tuple[Flow | None, list[Problem]]:
     if len(text.encode()) > LONGEST_DOCUMENT:
         return None, [Problem("", f"larger than {LONGEST_DOCUMENT} bytes", "文档过大")]
     try:
-        if any(isinstance(token, yaml.AliasEvent) for token in yaml.parse(text, yaml.SafeLoader)):
-            return None, [Problem("", "YAML aliases are not taken", "不支持 YAML 别名")]
+        if bomb := _bomb_in(text):
+            return None, [bomb]
         document = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}" if mark else ""
         return None, [Problem(where, "this is no YAML", "不是有效的 YAML")]
     return examine(document)
+
+
+def _bomb_in(text: str) -> Problem | None:
+    """Return why a text is not to be loaded; found piece by piece, so that looking costs little itself."""
+    depth = 0
+    for number, event in enumerate(yaml.parse(text, yaml.SafeLoader)):
+        if isinstance(event, yaml.AliasEvent):
+            return Problem("", "YAML aliases are not taken", "不支持 YAML 别名")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > DEEPEST_DOCUMENT:
+            return Problem("", "nested too deeply", "嵌套过深")
+        if number > MOST_PIECES:
+            return Problem("", f"more than {MOST_PIECES} pieces", "文档内容过多")
+    return None
 
 
 def examine(document: Any) -> tuple[Flow | None, list[Problem]]:

@@ -29,7 +29,9 @@ _OTHER_WORDS = {"say": "prompt", "lookup": "look_up", "hours": "business_hours",
 
 def _as_key(value: object) -> object:
     """Return a choice's key as text, though YAML and JSON may have read a number."""
-    return str(int(value)) if isinstance(value, int | float) and value == int(value) else value
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        return str(int(value))
+    return value
 
 
 Key = Annotated[str, BeforeValidator(_as_key), StringConstraints(pattern=r"^[A-Za-z0-9*#]{1,8}$")]
