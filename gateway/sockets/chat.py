@@ -1,7 +1,6 @@
 """The customer's chat: he starts it, is asked, waits, talks, says how it was; and comes back where he was."""
 
 import asyncio
-import re
 
 from starlette.websockets import WebSocket
 
@@ -10,15 +9,13 @@ from gateway.frames import agent_stream, interaction_stream, unnumbered
 from gateway.journeys import visitor_journey
 from gateway.parts import Parts
 from gateway.sockets.commands import Choose, Leave, SayInChat, Start, Survey, Typing
-from gateway.sockets.link import FORBIDDEN, Gone, Link, Table
+from gateway.sockets.link import FORBIDDEN, NAME, Gone, Link, Table
 from gateway.sockets.opening import accept, admit, after_of, deny
 from gateway.sockets.typing import Typist
 from libs.errors import Forbidden, Invalid, Refusal, Refused, Violation
 from libs.events import interaction
 from libs.events.base import follow_id
 from libs.stored import Key
-
-_NAME = re.compile(r"[A-Za-z0-9._:@+=~-]{1,128}")
 
 
 class Chat:
@@ -170,7 +167,7 @@ async def chat_socket(websocket: WebSocket) -> None:
     interaction_id = websocket.query_params.get("interaction_id", "")
     try:
         seen = after_of(websocket) or 0
-        if interaction_id and not _NAME.fullmatch(interaction_id):
+        if interaction_id and not NAME.fullmatch(interaction_id):
             raise Invalid(Violation("interaction_id", "is no id"))
         found = (
             await parts.conversations.get(Key(principal.tenant, interaction_id)) if interaction_id else None

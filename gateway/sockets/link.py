@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -30,6 +31,7 @@ REMEMBERED = 200  # commands of one socket; an older one is looked up among the 
 POLICY, RESTARTING, TRY_LATER, EXPIRED, FORBIDDEN = 1008, 1012, 1013, 4401, 4403
 TOO_SLOW = (TRY_LATER, "too_slow")
 COMMAND_ID = r"^[A-Za-z0-9._:@+=~-]{1,128}$"
+NAME = re.compile(COMMAND_ID)
 
 
 class Gone(Exception):

@@ -9,9 +9,9 @@ from gateway.frames import SUPERVISORS, interaction_stream, unnumbered
 from gateway.hub import Reader
 from gateway.messages import plain
 from gateway.parts import Parts
-from gateway.sockets.link import Link
+from gateway.sockets.link import NAME, Link
 from gateway.sockets.opening import accept, admit, after_of, deny
-from libs.errors import Refusal
+from libs.errors import Invalid, Refusal, Violation
 from libs.rpc.routing.v1 import routing_pb2
 from libs.stored import Key
 
@@ -24,13 +24,15 @@ async def interaction_socket(websocket: WebSocket) -> None:
     principal = await admit(websocket, "interaction_socket")
     if principal is None:
         return
+    interaction_id = websocket.path_params["interaction_id"]
     try:
         seen = after_of(websocket) or 0
+        if not NAME.fullmatch(interaction_id):
+            raise Invalid(Violation("interaction_id", "is no id"))
     except Refusal as refusal:
         await deny(websocket, refusal)
         return
     parts: Parts = websocket.app.state.parts
-    interaction_id = websocket.path_params["interaction_id"]
     key = Key(principal.tenant, interaction_stream(interaction_id))
     await accept(websocket)
     link = Link(websocket, parts, principal, "interaction")
