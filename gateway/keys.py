@@ -45,7 +45,8 @@ class RemoteKeys:
         """Return the key of that id. :raises Unavailable: the issuer has never answered."""
         now = self._now().timestamp()
         wants = now - self._fetched_at > FRESH_S or self._find(kid) is None
-        if wants and now - self._asked_at > ASK_AGAIN_S:
+        # Without any key one waits for whoever is asking; with some, one goes on with these.
+        if wants and (now - self._asked_at > ASK_AGAIN_S or not self._keys):
             async with self._lock:
                 if now - self._asked_at > ASK_AGAIN_S:
                     self._asked_at = now
