@@ -83,7 +83,7 @@ class BodyLimit:
             if name == b"content-length" and (not value.isdigit() or int(value) > limit):
                 await _refusal(limit)(scope, receive, send)
                 return
-        taken = 0
+        taken, is_refused = 0, False
 
         async def counted() -> Message:
             nonlocal taken
@@ -93,7 +93,16 @@ class BodyLimit:
                 raise TooLarge(limit)
             return message
 
-        await self._app(scope, counted, send)
+        async def answered(message: Message) -> None:
+            """Say so whatever was made of the exception on its way: frameworks take it for a broken body."""
+            nonlocal is_refused
+            if taken > limit and message["type"] == "http.response.start":
+                is_refused = True
+                await _refusal(limit)(scope, receive, send)
+            elif not is_refused:
+                await send(message)
+
+        await self._app(scope, counted, answered)
 
 
 def _refusal(limit: int) -> ASGIApp:

@@ -10,6 +10,7 @@ from gateway.problems import MEDIA_TYPE, document
 
 HEAD_BYTES = 64 * 1024
 BODY_BYTES = 1024  # the least that a body has to bring in `patience_s`
+UNREAD_BYTES = 1024 * 1024  # of a body answered before its end: its sender shall read the answer, not go on
 PHRASES = {408: "Request Timeout", 431: "Request Header Fields Too Large"}
 
 
@@ -27,6 +28,7 @@ class Patience(HttpToolsProtocol):
         self._in_head = True
         self._in_body = False
         self._taken = 0  # bytes of the head or, since the last look, of the body
+        self._unread = 0  # bytes of the body since its answer
         self._timer: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as its parent has it
@@ -57,12 +59,16 @@ class Patience(HttpToolsProtocol):
         self._in_head, self._in_body, self._taken = True, False, 0
 
     def on_headers_complete(self) -> None:
-        self._in_head, self._in_body, self._taken = False, True, 0
+        self._in_head, self._in_body, self._taken, self._unread = False, True, 0, 0
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         self._taken += len(body)
         super().on_body(body)
+        if self.cycle.response_complete:
+            self._unread += len(body)
+            if self._unread > UNREAD_BYTES:
+                self.transport.close()
 
     def on_message_complete(self) -> None:
         self._in_body = False
@@ -81,7 +87,8 @@ class Patience(HttpToolsProtocol):
         """Look after the connection; it is well as long as a body comes, or the gateway itself is slow."""
         self._timer = None
         is_reading = not getattr(self.flow, "read_paused", False)
-        if self._in_head or (self._in_body and self._taken < BODY_BYTES and is_reading):
+        is_answered = self._in_body and self.cycle.response_complete
+        if self._in_head or is_answered or (self._in_body and self._taken < BODY_BYTES and is_reading):
             self._refuse(408, "too_slow", "the request did not come to an end")
         elif self._in_body:
             self._taken = 0

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -197,3 +197,20 @@ async def test_its_documentation_runs_its_own_script_and_no_other() -> None:
     assert base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() in policy
     assert "script-src https://cdn.jsdelivr.net 'sha256-" in policy
     assert "frame-ancestors 'none'" in policy
+
+
+@pytest.mark.parametrize("path", ["/v1/tickets", "/v1/recordings?session_id=s", "/oidc/token", "/v1/events"])
+async def test_it_refuses_an_endless_body_whose_length_nobody_has_said(path: str) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(30):
+            yield b"x" * 50_000
+
+    headers = {"content-type": "application/cloudevents+json"}
+    door = Door(gateway_largest_upload=100_000)
+
+    answer = await door.ask("POST", path, "adapter", "agent", headers=headers, content=pieces())
+
+    if "recordings" in path:  # what else is wrong with the request may be said first
+        assert answer.status_code in (413, 422)
+    else:
+        assert (answer.status_code, answer.json()["code"]) == (413, "too_large")

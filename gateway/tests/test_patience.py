@@ -82,3 +82,10 @@ async def test_it_ends_a_head_that_does_not_end(port: int, head: bytes) -> None:
     pieces = [head[start : start + 50_000] for start in range(0, len(head), 50_000)]
 
     assert b" 431 Request Header" in await answered(port, HEAD, *pieces, pause_s=0.005)
+
+
+async def test_it_does_not_listen_for_ever_to_a_body_it_has_answered(port: int) -> None:
+    head = b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 90000000\r\n\r\n"
+
+    assert b"404 Not Found" in await answered(port, head, *([b"x" * 60_000] * 10), pause_s=0.01)
+    # What counts is that the connection was closed at all: `answered` reads to its end.
