@@ -14,6 +14,7 @@ from libs.identities import normal, phone
 LARGEST_FILE = 4 * 1024 * 1024
 LONGEST_CELL = 4096
 LARGEST_ROWS = 50_000
+MOST_COLUMNS = 500
 HIGHEST_VIP = 10
 KINDS = frozenset(get_args(IdentityKind))
 PLAIN = ("name", "vip_level", "language", "tags")
@@ -102,6 +103,8 @@ def _fields(header: list[str], columns: Mapping[str, str]) -> dict[int, str]:
     """Return the field of each column that has one."""
     if not any(header):
         raise Invalid(Violation("csv", "has no header row"))
+    if len(header) > MOST_COLUMNS:
+        raise Invalid(Violation("csv", f"must have {MOST_COLUMNS} columns at most", "too_large"))
     if twice := [name for place, name in enumerate(header) if name and name in header[:place]]:
         raise Invalid(Violation("csv", f"has the column {twice[0]} twice"))
     if missing := [name for name in columns if name not in header]:

@@ -1,5 +1,6 @@
 """Change customers' records: the commands behind the gRPC methods."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -99,7 +100,7 @@ class Records:
         self, who: Caller, request: pb.ImportCustomersRequest
     ) -> tuple[Counts, list[RowError]]:
         """Take the good rows of a file, chunk by chunk; an identity that is known changes that customer."""
-        rows, errors = read(request.csv, dict(request.columns))
+        rows, errors = await asyncio.to_thread(read, request.csv, dict(request.columns))
         cause = cause_of(who.tenant, request.request_id, "ImportCustomers")
         if answer := await self._imports.get(Key(who.tenant, cause)):
             return Counts(**answer["counts"]), [RowError(**each) for each in answer["errors"]]

@@ -1,5 +1,6 @@
 """Reading customers from CSV."""
 
+import time
 from collections.abc import Mapping
 
 import pytest
@@ -102,3 +103,13 @@ def test_it_knows_when_a_row_says_nothing_new() -> None:
 
     assert says_nothing(same, there)
     assert not says_nothing(other, there)
+
+
+def test_it_refuses_a_file_of_more_columns_than_a_table_has() -> None:
+    started = time.process_time()
+    header = ",".join(["identity.phone", *(f"c{number}" for number in range(100_000))])
+
+    with pytest.raises(Invalid, match="columns at most"):
+        read(f"{header}\n1\n".encode(), NO_COLUMNS)
+
+    assert time.process_time() - started < 2  # looking for a name twice took a minute
