@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
 .PHONY: help setup up down status logs demo replay refill replay-dlq dead-letters rebuild \
-        test check unit integration faults simulate simulate-mutations bench lint types imports generated \
+        test check unit integration faults attacks simulate simulate-mutations bench lint types imports generated \
         format proto schemas catalogue locks image e2e helm
 
 help: ## list the targets
@@ -69,6 +69,9 @@ integration: ## tests with a real MongoDB, broker, object store and the real ser
 
 faults: setup ## every fault on the real parts, checked: ONLY=two_owners SEED=1 ROUNDS=1
 	@$(RUN) tests.faults $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+attacks: setup ## attack every route, socket and RPC at length: EXAMPLES=200 SEED=1
+	@ATTACK_EXAMPLES=$(or $(EXAMPLES),200) ATTACK_SEED=$(or $(SEED),1) $(RUN) pytest -q -m real tests/attacks
 
 lint: ## format and style
 	@echo "== format and style"
