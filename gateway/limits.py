@@ -1,5 +1,6 @@
 """How much and how often: sizes of bodies, rates of requests, events, visitors and commands."""
 
+import asyncio
 from collections.abc import Callable
 from time import time
 
@@ -83,7 +84,7 @@ class BodyLimit:
             if name == b"content-length" and (not value.isdigit() or int(value) > limit):
                 await _refusal(limit)(scope, receive, send)
                 return
-        taken, is_refused = 0, False
+        taken, has_begun, is_refused = 0, False, False
 
         async def counted() -> Message:
             nonlocal taken
@@ -95,14 +96,21 @@ class BodyLimit:
 
         async def answered(message: Message) -> None:
             """Say so whatever was made of the exception on its way: frameworks take it for a broken body."""
-            nonlocal is_refused
-            if taken > limit and message["type"] == "http.response.start":
+            nonlocal has_begun, is_refused
+            begins, has_begun = not has_begun, True
+            if taken > limit and begins:
                 is_refused = True
                 await _refusal(limit)(scope, receive, send)
             elif not is_refused:
                 await send(message)
 
-        await self._app(scope, counted, answered)
+        try:
+            await self._app(scope, counted, answered)
+        except asyncio.CancelledError:  # what gRPC makes of an upload whose source fails
+            task = asyncio.current_task()
+            if taken <= limit or has_begun or (task is not None and task.cancelling()):
+                raise
+            await _refusal(limit)(scope, receive, send)
 
 
 def _refusal(limit: int) -> ASGIApp:

@@ -10,7 +10,9 @@ from gateway.problems import MEDIA_TYPE, document
 
 HEAD_BYTES = 64 * 1024
 BODY_BYTES = 1024  # the least that a body has to bring in `patience_s`
-UNREAD_BYTES = 1024 * 1024  # of a body answered before its end: its sender shall read the answer, not go on
+UNREAD_BYTES = (
+    16 * 1024 * 1024
+)  # of a body answered before its end: its sender shall read the answer, not go on
 PHRASES = {408: "Request Timeout", 431: "Request Header Fields Too Large"}
 
 

@@ -1,8 +1,11 @@
 """Rates: what is let through in a second, and to whom it is charged."""
 
-import pytest
+import asyncio
 
-from gateway.limits import Rates, body_limits
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from gateway.limits import BodyLimit, Rates, TooLarge, body_limits
 from gateway.settings import GatewaySettings
 from libs.errors import Exhausted
 
@@ -49,3 +52,25 @@ def test_it_takes_no_batch_larger_than_the_limit() -> None:
 )
 def test_it_knows_how_large_a_body_a_path_takes(path: str, limit: int) -> None:
     assert body_limits(GatewaySettings())(path) == limit
+
+
+async def test_it_says_too_large_where_an_upload_is_cancelled_by_its_reader() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            while (await receive())["more_body"]:
+                pass
+        except TooLarge:
+            raise asyncio.CancelledError from None  # as gRPC does
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"x" * 10, "more_body": True}
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    await BodyLimit(app, lambda path: 25)(scope, receive, send)
+
+    assert sent[0]["status"] == 413
