@@ -64,8 +64,11 @@ ABOUT = """All that the platform does, through one door.
 Every error is a problem document (RFC 9457). Lists are paged by `cursor` and `limit`. A POST with an
 `Idempotency-Key` may be sent again. What has a version has an `ETag`; changes take `If-Match`.
 
-WebSockets, described in gateway/README.md: `/v1/agent/socket`, `/v1/chat/socket`,
-`/v1/interactions/{interaction_id}/socket`, `/v1/supervisor/socket`.
+WebSockets: `/v1/agent/socket`, `/v1/chat/socket`, `/v1/interactions/{interaction_id}/socket`,
+`/v1/supervisor/socket`. Frames are numbered 1..n per stream; `?after=<seq>` resumes at any gateway, at
+least 15 minutes back, without gap or repeat; what is older is told as a `gap`, with a `snapshot`. Commands
+carry an id of the client's; the same id again has one effect and one answer. Frames and commands:
+gateway/README.md; the protocol: docs/sockets.md.
 """
 
 

@@ -134,6 +134,13 @@ class Screen:
                 if frame["type"] == kind:
                     return frame
 
+    async def sees_any(self, within_s: float = 20) -> dict[str, Any]:
+        """Return the next frame, whatever it is."""
+        async with asyncio.timeout(within_s):
+            frame: dict[str, Any] = json.loads(await self.connection.recv())
+            self.frames.append(frame)
+            return frame
+
     async def has(self, kind: str) -> dict[str, Any]:
         """Return the first frame of a kind, be it here already or not."""
         here = (frame for frame in self.frames if frame["type"] == kind)

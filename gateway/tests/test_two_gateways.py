@@ -1,24 +1,24 @@
-"""Two real gateways side by side, with clients that wander between them while these and the store fail."""
+"""Two real gateways side by side: what their clients see while these and the store fail."""
 
 import asyncio
 import json
 import random
 import signal
+import socket
 from collections.abc import AsyncIterator
-from contextlib import suppress
-from functools import partial
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 import pytest_asyncio
 import websockets
 
-from deploy.dev import servers
-from deploy.dev.ports import free_ports
-from deploy.dev.processes import LOOPBACK, answers_http
-from gateway.tests.house import READY_WITHIN_S, House
-from gateway.tests.test_real import assigned, contact, offered, started, state, told
+from deploy.dev.processes import LOOPBACK
+from gateway.tests.house import House, Screen
+from gateway.tests.pair import Pair, Wanderer, read_all
+from gateway.tests.test_real import assigned, contact, offered, on_the_bus, started, state, told
 from libs.events import interaction, routing
 from libs.events.base import AnyEvent
 from tests.servers import broker_server, mongo_server
@@ -27,39 +27,8 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(180), pytest.mark.asyncio(lo
 
 SEED = 20261124
 SAID = 400
-SLOW_AFTER_S = 2.0
-PING_S = 4.0
-
-
-class Pair:
-    """A house with a second gateway."""
-
-    def __init__(self, house: House, mongo_url: str) -> None:
-        self.house = house
-        self.mongo_url = mongo_url
-        port, health = free_ports(2)
-        self.settings = house.settings.model_copy(update={"gateway_port": port, "health_port": health})
-        self.children = [house.gateway, house.replica("gateway-2", self.settings)]
-        self.urls = [house.url, f"http://{LOOPBACK}:{port}"]
-
-    async def start(self, place: int) -> None:
-        child = self.children[place]
-        child.start()
-        ready = partial(answers_http, f"{self.urls[place]}/readyz")
-        await asyncio.to_thread(child.await_ready, "gateway", ready, READY_WITHIN_S)
-
-    async def kill(self, place: int, signum: signal.Signals) -> int | None:
-        return await asyncio.to_thread(self.children[place].kill, signum)
-
-    async def command_store(self, **command: Any) -> None:
-        """Ask the store's server for something that only its keeper may."""
-        port = int(self.mongo_url.rpartition(":")[2].partition("/")[0])
-
-        def ask() -> None:
-            with servers.connect(port) as client:
-                client.admin.command(command)
-
-        await asyncio.to_thread(ask)
+SLOW_AFTER_S = 1.5
+PING_S = 3.0
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -72,63 +41,11 @@ async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
         async with house.opened():
             both = Pair(house, mongo.address)
             try:
+                await both.command_store(setParameter=1, ttlMonitorSleepSecs=1)
                 await both.start(1)
                 yield both
             finally:
-                both.children[1].kill()
-
-
-class Wanderer:
-    """A client that resumes at one gateway after the other; `hello` and the like have no number."""
-
-    def __init__(self, pair: Pair, path: str, token: str, dice: random.Random) -> None:
-        self._pair = pair
-        self._path = path
-        self._token = token
-        self._dice = dice
-        self.frames: list[dict[str, Any]] = []
-        self.gaps: list[dict[str, Any]] = []
-        self.codes: list[int] = []
-        self.visits = 0
-
-    @property
-    def seen(self) -> int:
-        return self.frames[-1]["seq"] if self.frames else 0
-
-    async def wander(self) -> None:
-        """Read here and there, for ever."""
-        while True:
-            url = self._pair.urls[self.visits % 2]
-            self.visits += 1
-            with suppress(OSError, TimeoutError, websockets.WebSocketException):
-                async with asyncio.timeout(self._dice.uniform(0.05, 2.5)):
-                    await self.read(url)
-            await asyncio.sleep(self._dice.uniform(0, 0.2))
-
-    async def read(self, url: str) -> None:
-        path = f"{self._path}{'&' if '?' in self._path else '?'}after={self.seen}"
-        async with self._pair.house.socket(path, self._token, url) as screen:
-            try:
-                async for text in screen.connection:
-                    self._take(json.loads(text))
-            finally:
-                if screen.connection.close_code:
-                    self.codes.append(screen.connection.close_code)
-
-    def _take(self, frame: dict[str, Any]) -> None:
-        if "seq" in frame:
-            self.frames.append(frame)
-        elif frame["type"] == "gap":
-            self.gaps.append(frame)
-
-
-async def read_all(pair: Pair, path: str, token: str, last: int, place: int) -> list[dict[str, Any]]:
-    """Return the frames that a client gets who comes once and stays."""
-    async with pair.house.socket(f"{path}?after=0", token, pair.urls[place]) as screen:
-        async with asyncio.timeout(20):
-            while not screen.numbers or screen.numbers[-1] < last:
-                screen.frames.append(json.loads(await screen.connection.recv()))
-        return [frame for frame in screen.frames if "seq" in frame]
+                both.stop()
 
 
 def said(interaction_id: str, number: int, text: str) -> AnyEvent:
@@ -224,4 +141,190 @@ async def test_a_client_that_comes_and_goes_sees_what_one_who_stays_sees(pair: P
     )
     messages = [frame["data"]["message_id"] for frame in of_contact if frame["type"] == "message"]
     assert messages == [f"long-1-{number}" for number in range(1, SAID + 2)]
-    assert any(1012 in each.codes for each in everybody)
+    assert any((1012, "restarting") in each.goodbyes for each in everybody)
+
+
+async def test_it_shows_both_screens_of_one_agent_everything_at_once(pair: Pair) -> None:
+    token, contact_id = await pair.house.token("agent2"), "tabs-1"
+    adapter = await pair.house.token("adapter1")
+    async with (
+        pair.house.socket("/v1/agent/socket", token, pair.urls[0]) as one,
+        pair.house.socket("/v1/agent/socket", token, pair.urls[1]) as two,
+        pair.house.socket(f"/v1/interactions/{contact_id}/socket", adapter, pair.urls[1]) as line,
+    ):
+        await one.sees("snapshot")
+        await two.sees("snapshot")
+        await pair.house.bus.publish([started(contact_id), offered(contact_id, "agent2")])
+        pops = [await each.sees("screen_pop") for each in (one, two)]
+        await pair.house.bus.publish([assigned(contact_id, "agent2")])
+        for each in (one, two):
+            await each.sees("assigned")
+        for command_id, on in (("t-1", True), ("t-2", True), ("t-3", False)):
+            await one.do("typing", command_id, interaction_id=contact_id, on=on)
+        await line.sees("typing")
+        await line.sees("typing")
+        hops = [await hop(pair, number, one, two) for number in range(20)]
+
+    assert pops[0] == pops[1]
+    assert "seq" in pops[0]
+    typed = [frame["data"] for frame in line.frames if frame["type"] == "typing"]
+    assert [(frame["on"], frame["agent_id"]) for frame in typed] == [(True, "agent2"), (False, "agent2")]
+    assert numbered_frames(one) == numbered_frames(two)
+    assert sum(frame["type"] == "screen_pop" for frame in numbered_frames(one)) == 1
+    assert sorted(hops)[10] < 1.0  # looking every now and then would take seconds
+
+
+def numbered_frames(screen: Screen) -> list[dict[str, Any]]:
+    return [frame for frame in screen.frames if "seq" in frame]
+
+
+async def hop(pair: Pair, number: int, *screens: Screen) -> float:
+    """Return how long after the first of two screens the other one sees a state."""
+    await pair.house.bus.publish([state("agent2", "ready" if number % 2 else "busy")])
+
+    async def seen(screen: Screen) -> float:
+        await screen.sees("state")
+        return monotonic()
+
+    times = await asyncio.gather(*map(seen, screens))
+    return max(times) - min(times)
+
+
+async def test_it_does_once_what_is_asked_again_at_another_gateway(pair: Pair) -> None:
+    token, contact_id = await pair.house.token("agent3"), "acts-1"
+    await pair.house.bus.publish([started(contact_id), assigned(contact_id, "agent3")])
+    async with pair.house.socket("/v1/agent/socket?after=0", token, pair.urls[0]) as desk:
+        await desk.sees("assigned")
+        await desk.connection.send(
+            json.dumps({"id": "end-1", "type": "end", "interaction_id": contact_id})
+        )  # and is gone before the answer
+        await desk.sees("ended")
+
+    async with pair.house.socket("/v1/agent/socket?after=0", token, pair.urls[1]) as desk:
+        again = await desk.do("end", "end-1", interaction_id=contact_id)
+        other = await desk.do("end", "end-1", interaction_id=contact_id, reason="another")
+        late = await desk.do("end", "end-2", interaction_id=contact_id)
+    async with pair.house.socket("/v1/agent/socket?after=0", token, pair.urls[0]) as desk:
+        once_more = await desk.do("end", "end-1", interaction_id=contact_id)
+        await pair.house.bus.publish([state("agent3", "ready")])
+        await desk.sees("state")
+
+    assert (again["type"], again) == ("ack", once_more)
+    assert other["code"] == "command_id_reused"
+    assert late["code"] == "conversation_ended"
+    assert sum(frame["type"] == "ended" for frame in desk.frames) == 1
+    events = await on_the_bus(pair.house, "trunkline.interaction", {again["event_id"]})
+    assert len({event.time for event in events}) == 1  # the same event, to the letter
+
+
+async def test_it_closes_who_does_not_read_and_holds_up_nobody_else(pair: Pair) -> None:
+    dice, token, path = (
+        random.Random(SEED),
+        await pair.house.token("adapter1"),
+        "/v1/interactions/slow-1/socket",
+    )
+    events = [started("slow-1"), *(said("slow-1", n, random_text(dice)) for n in range(1, 201))]
+    slow = Wanderer(pair, path, token, dice)
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+    sock.connect((LOOPBACK, pair.house.settings.gateway_port))
+    how: dict[str, Any] = {"sock": sock, "compression": None, "max_queue": 1, "ping_interval": None}
+    async with (
+        pair.house.socket(f"{path}?after=0", token, **how) as sleeper,
+        pair.house.socket(f"{path}?after=0", token) as quick,
+    ):
+        await pair.house.bus.publish(events)
+        began = monotonic()
+        while not quick.numbers or quick.numbers[-1] < len(events):
+            await quick.sees("message")
+        took_s = monotonic() - began
+        await asyncio.sleep(SLOW_AFTER_S + 1)
+
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            while True:
+                slow.take(json.loads(await sleeper.connection.recv()))
+        seen_before = slow.seen
+        assert quick.connection.close_code is None
+    async with asyncio.timeout(20):
+        while slow.seen < len(events):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(2):
+                    await slow.read(pair.urls[1])
+
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1013, "too_slow")
+    assert 0 < seen_before < len(events)
+    assert took_s < 10 * SLOW_AFTER_S
+    assert slow.gaps == []
+    assert slow.frames == numbered_frames(quick)
+
+
+def random_text(dice: random.Random) -> str:
+    return "".join(dice.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=12_000))
+
+
+async def test_it_lets_go_of_a_client_that_answers_no_ping(pair: Pair) -> None:
+    token = await pair.house.token("agent4")
+    reader, writer = await asyncio.open_connection(LOOPBACK, pair.house.settings.gateway_port)
+    asked = (
+        f"GET /v1/agent/socket HTTP/1.1\r\nHost: {LOOPBACK}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        f"Authorization: Bearer {token}\r\n\r\n"
+    )
+    writer.write(asked.encode())
+    assert b"101" in await reader.readline()
+
+    async with asyncio.timeout(3 * PING_S):
+        while await reader.read(65_536):  # pings among others; nothing is answered
+            pass
+
+    writer.close()
+
+
+async def test_it_opens_no_more_sockets_of_one_person_than_it_may(pair: Pair) -> None:
+    token = await pair.house.token("agent5")
+    async with AsyncExitStack() as stack:
+        for _ in range(20):
+            await stack.enter_async_context(pair.house.socket("/v1/agent/socket", token))
+
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            await stack.enter_async_context(pair.house.socket("/v1/agent/socket", token))
+        await stack.enter_async_context(
+            pair.house.socket("/v1/agent/socket", await pair.house.token("agent6"))
+        )
+
+    assert refused.value.response.status_code == 429
+    async with pair.house.socket("/v1/agent/socket", token) as desk:  # the others are gone
+        await desk.sees("hello")
+
+
+async def test_it_says_what_is_not_kept_any_more_and_how_things_stand(pair: Pair) -> None:
+    """Comes last: what is left of the two gateways forgets after a second."""
+    await pair.kill(1, signal.SIGTERM)
+    await pair.start_anew(0, gateway_resume_s=1)
+    visitor = (await pair.house.ask("POST", "/v1/visitors", json={"tenant": "demo"})).json()
+    path, token = "/v1/chat/socket?interaction_id=old-1", visitor["access_token"]
+    async with pair.house.socket(path, token) as chat:
+        await chat.do("start", "s-1", entry_point="web-chat")
+        await chat.sees("started")
+        await pair.house.bus.publish([said("old-1", number, f"line {number}") for number in range(1, 101)])
+        while chat.numbers[-1] < 101:
+            await chat.sees("message")
+
+    async with asyncio.timeout(30):
+        while True:
+            async with pair.house.socket(f"{path}&after=3", token) as chat:
+                first = await chat.sees_any()
+                if first["type"] == "gap" and first["data"]["last"] == 101:
+                    break
+            await asyncio.sleep(0.5)
+    async with pair.house.socket(f"{path}&after=3", token) as chat:
+        gap = await chat.sees("gap")
+        snapshot = await chat.sees("snapshot")
+        await chat.do("message", "m-1", text="still here")
+        after_gap = await chat.sees("message")
+
+    assert gap["data"] == {"seen": 3, "first": 4, "last": 101, "why": "expired"}
+    lines = [line["text"] for line in snapshot["data"]["conversation"]["lines"]]
+    assert lines == [f"line {number}" for number in range(1, 101)]
+    assert (after_gap["seq"], after_gap["data"]["text"]) == (102, "still here")

@@ -12,6 +12,7 @@ from websockets.asyncio.client import ClientConnection
 
 PATIENCE_S = 120.0  # how long a dead gateway is waited for
 RETRY_S = 0.3
+RESTARTING = 1012  # this gateway says goodbye; another one goes on
 PUT_OFF = frozenset({429, 502, 503, 504})  # the same again, a little later
 Json = dict[str, Any]
 
@@ -170,7 +171,10 @@ class Socket:
                         frame = json.loads(message)
                         if "seq" not in frame:
                             self._answer(frame)
-                            if frame.get("type") in ("screen_pop",):
+                            if frame["type"] == "gap":  # what it missed is not kept any more
+                                self.gaps += 1
+                                self.seen = frame["data"]["last"]
+                            if frame["type"] == "screen_pop":
                                 yield frame
                             continue
                         if self.seen and frame["seq"] != self.seen + 1:
@@ -180,7 +184,10 @@ class Socket:
                         yield frame
                     self._door.witness.closed(self.name, connection.close_code or 0)
             except websockets.ConnectionClosed as error:
-                self._door.witness.closed(self.name, error.rcvd.code if error.rcvd else 0)
+                code = error.rcvd.code if error.rcvd else 0
+                self._door.witness.closed(self.name, code)
+                if code == RESTARTING and self._door.url == url:
+                    self._door.next_replica()
             except (OSError, TimeoutError, websockets.WebSocketException) as error:
                 if clock() - lost_at > PATIENCE_S:
                     raise DoorClosed(f"{self.path}: {type(error).__name__}") from error

@@ -1,0 +1,114 @@
+"""Two real gateways side by side, and clients that wander between them."""
+
+import asyncio
+import json
+import random
+import signal
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import websockets
+
+from deploy.dev import servers
+from deploy.dev.ports import free_ports
+from deploy.dev.processes import LOOPBACK, answers_http
+from gateway.tests.house import READY_WITHIN_S, House
+
+
+class Pair:
+    """A house with a second gateway."""
+
+    def __init__(self, house: House, mongo_url: str) -> None:
+        self.house = house
+        self.mongo_url = mongo_url
+        port, health = free_ports(2)
+        self.settings = house.settings.model_copy(update={"gateway_port": port, "health_port": health})
+        self.children = [house.gateway, house.replica("gateway-2", self.settings)]
+        self.urls = [house.url, f"http://{LOOPBACK}:{port}"]
+
+    async def start(self, place: int) -> None:
+        child = self.children[place]
+        child.start()
+        ready = partial(answers_http, f"{self.urls[place]}/readyz")
+        await asyncio.to_thread(child.await_ready, "gateway", ready, READY_WITHIN_S)
+
+    def stop(self) -> None:
+        for child in self.children:
+            child.kill()
+
+    async def kill(self, place: int, signum: signal.Signals) -> int | None:
+        return await asyncio.to_thread(self.children[place].kill, signum)
+
+    async def start_anew(self, place: int, **settings: Any) -> None:
+        """Start a gateway with other settings than before."""
+        kept = self.settings if place else self.house.settings
+        self.children[place].kill(signal.SIGTERM)
+        self.children[place] = self.house.replica(
+            f"gateway-{place + 1}-anew", kept.model_copy(update=settings)
+        )
+        await self.start(place)
+
+    async def command_store(self, **command: Any) -> None:
+        """Ask the store's server for something that only its keeper may."""
+        port = int(self.mongo_url.rpartition(":")[2].partition("/")[0])
+
+        def ask() -> None:
+            with servers.connect(port) as client:
+                client.admin.command(command)
+
+        await asyncio.to_thread(ask)
+
+
+class Wanderer:
+    """A client that resumes at one gateway after the other; `hello` and the like have no number."""
+
+    def __init__(self, pair: Pair, path: str, token: str, dice: random.Random) -> None:
+        self._pair = pair
+        self._path = path
+        self._token = token
+        self._dice = dice
+        self.frames: list[dict[str, Any]] = []
+        self.gaps: list[dict[str, Any]] = []
+        self.goodbyes: list[tuple[int, str | None]] = []
+        self.visits = 0
+
+    @property
+    def seen(self) -> int:
+        return self.frames[-1]["seq"] if self.frames else 0
+
+    async def wander(self) -> None:
+        """Read here and there, for ever."""
+        while True:
+            url = self._pair.urls[self.visits % 2]
+            self.visits += 1
+            with suppress(OSError, TimeoutError, websockets.WebSocketException):
+                async with asyncio.timeout(self._dice.uniform(0.05, 2.5)):
+                    await self.read(url)
+            await asyncio.sleep(self._dice.uniform(0, 0.2))
+
+    async def read(self, url: str) -> None:
+        path = f"{self._path}{'&' if '?' in self._path else '?'}after={self.seen}"
+        async with self._pair.house.socket(path, self._token, url) as screen:
+            try:
+                async for text in screen.connection:
+                    self.take(json.loads(text))
+            finally:
+                if code := screen.connection.close_code:
+                    self.goodbyes.append((code, screen.connection.close_reason))
+
+    def take(self, frame: dict[str, Any]) -> None:
+        """Keep a frame."""
+        if "seq" in frame:
+            self.frames.append(frame)
+        elif frame["type"] == "gap":
+            self.gaps.append(frame)
+
+
+async def read_all(pair: Pair, path: str, token: str, last: int, place: int) -> list[dict[str, Any]]:
+    """Return the frames that a client gets who comes once and stays."""
+    async with pair.house.socket(f"{path}?after=0", token, pair.urls[place]) as screen:
+        async with asyncio.timeout(20):
+            while not screen.numbers or screen.numbers[-1] < last:
+                screen.frames.append(json.loads(await screen.connection.recv()))
+        return [frame for frame in screen.frames if "seq" in frame]
