@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 
 from gateway.pages import LocalPages, Page, Pages
@@ -216,11 +216,12 @@ async def watch(store: MongoStore[Stream], hub: Hub) -> None:
 async def _follow(store: MongoStore[Stream], hub: Hub) -> None:
     while True:
         try:
-            async for change in store.changes():
-                if change is None:
-                    hub.doubt(await store.versions(hub.watched))
-                else:
-                    hub.heard(*change)
+            async with aclosing(store.changes()) as changes:
+                async for change in changes:
+                    if change is None:
+                        hub.doubt(await store.versions(hub.watched))
+                    else:
+                        hub.heard(*change)
         except Unavailable as error:
             log.warning("streams not followed", extra={"why": error.text})
         await asyncio.sleep(AGAIN_S)

@@ -1,7 +1,16 @@
 """The only module that knows the database driver: aggregates as documents, guarded by their version."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -155,7 +164,7 @@ class MongoStore(Generic[S]):
             cursor = self.collection.find({"_id": {"$in": list(by_id)}}, {"v": 1})
             return {by_id[row["_id"]]: row["v"] for row in await cursor.to_list(None)}
 
-    async def changes(self) -> AsyncIterator[tuple[Key, int] | None]:
+    async def changes(self) -> AsyncGenerator[tuple[Key, int] | None, None]:
         """
         Yield what is saved from now on, by anybody: keys with their versions, in order.
 
