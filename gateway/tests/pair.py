@@ -40,24 +40,16 @@ class Pair:
     async def kill(self, place: int, signum: signal.Signals) -> int | None:
         return await asyncio.to_thread(self.children[place].kill, signum)
 
-    async def start_anew(self, place: int, **settings: Any) -> None:
-        """Start a gateway with other settings than before."""
-        kept = self.settings if place else self.house.settings
-        self.children[place].kill(signal.SIGTERM)
-        self.children[place] = self.house.replica(
-            f"gateway-{place + 1}-anew", kept.model_copy(update=settings)
-        )
-        await self.start(place)
 
-    async def command_store(self, **command: Any) -> None:
-        """Ask the store's server for something that only its keeper may."""
-        port = int(self.mongo_url.rpartition(":")[2].partition("/")[0])
+async def command_store(mongo_url: str, **command: Any) -> None:
+    """Ask the store's server for something that only its keeper may."""
+    port = int(mongo_url.rpartition(":")[2].partition("/")[0])
 
-        def ask() -> None:
-            with servers.connect(port) as client:
-                client.admin.command(command)
+    def ask() -> None:
+        with servers.connect(port) as client:
+            client.admin.command(command)
 
-        await asyncio.to_thread(ask)
+    await asyncio.to_thread(ask)
 
 
 class Wanderer:

@@ -17,7 +17,7 @@ import websockets
 
 from deploy.dev.processes import LOOPBACK
 from gateway.tests.house import House, Screen
-from gateway.tests.pair import Pair, Wanderer, read_all
+from gateway.tests.pair import Pair, Wanderer, command_store, read_all
 from gateway.tests.test_real import assigned, contact, offered, on_the_bus, started, state, told
 from libs.events import interaction, routing
 from libs.events.base import AnyEvent
@@ -41,7 +41,6 @@ async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
         async with house.opened():
             both = Pair(house, mongo.address)
             try:
-                await both.command_store(setParameter=1, ttlMonitorSleepSecs=1)
                 await both.start(1)
                 yield both
             finally:
@@ -84,7 +83,7 @@ async def trouble(pair: Pair) -> None:
     await pair.kill(0, signal.SIGKILL)
     await asyncio.sleep(1.5)
     await pair.start(0)
-    await pair.command_store(replSetStepDown=2, force=True)
+    await command_store(pair.mongo_url, replSetStepDown=2, force=True)
     await asyncio.sleep(3)
     assert await pair.kill(1, signal.SIGTERM) == 0
     await asyncio.sleep(1)
@@ -188,6 +187,27 @@ async def hop(pair: Pair, number: int, *screens: Screen) -> float:
 
     times = await asyncio.gather(*map(seen, screens))
     return max(times) - min(times)
+
+
+async def test_it_loses_nothing_where_both_gateways_write_one_stream(pair: Pair) -> None:
+    token, count = await pair.house.token("supervisor1"), 1500
+    async with AsyncExitStack() as stack:
+        boards = [
+            await stack.enter_async_context(pair.house.socket("/v1/supervisor/socket", token, url))
+            for url in pair.urls
+        ]
+        first = (await boards[0].sees("hello"))["data"]["last_seq"]
+        await boards[1].sees("hello")
+        busy = [state(f"agent{number % 40 + 100}", "busy") for number in range(count)]
+        for start in range(0, count, 100):
+            await pair.house.bus.publish(busy[start : start + 100])
+        for board in boards:
+            while not board.numbers or board.numbers[-1] < first + count:
+                await board.sees("agent_state")
+
+    for board in boards:
+        assert board.numbers == list(range(first + 1, first + count + 1))
+        assert {frame["event_id"] for frame in numbered_frames(board)} == {event.id for event in busy}
 
 
 async def test_it_does_once_what_is_asked_again_at_another_gateway(pair: Pair) -> None:
@@ -296,35 +316,3 @@ async def test_it_opens_no_more_sockets_of_one_person_than_it_may(pair: Pair) ->
     assert refused.value.response.status_code == 429
     async with pair.house.socket("/v1/agent/socket", token) as desk:  # the others are gone
         await desk.sees("hello")
-
-
-async def test_it_says_what_is_not_kept_any_more_and_how_things_stand(pair: Pair) -> None:
-    """Comes last: what is left of the two gateways forgets after a second."""
-    await pair.kill(1, signal.SIGTERM)
-    await pair.start_anew(0, gateway_resume_s=1)
-    visitor = (await pair.house.ask("POST", "/v1/visitors", json={"tenant": "demo"})).json()
-    path, token = "/v1/chat/socket?interaction_id=old-1", visitor["access_token"]
-    async with pair.house.socket(path, token) as chat:
-        await chat.do("start", "s-1", entry_point="web-chat")
-        await chat.sees("started")
-        await pair.house.bus.publish([said("old-1", number, f"line {number}") for number in range(1, 101)])
-        while chat.numbers[-1] < 101:
-            await chat.sees("message")
-
-    async with asyncio.timeout(30):
-        while True:
-            async with pair.house.socket(f"{path}&after=3", token) as chat:
-                first = await chat.sees_any()
-                if first["type"] == "gap" and first["data"]["last"] == 101:
-                    break
-            await asyncio.sleep(0.5)
-    async with pair.house.socket(f"{path}&after=3", token) as chat:
-        gap = await chat.sees("gap")
-        snapshot = await chat.sees("snapshot")
-        await chat.do("message", "m-1", text="still here")
-        after_gap = await chat.sees("message")
-
-    assert gap["data"] == {"seen": 3, "first": 4, "last": 101, "why": "expired"}
-    lines = [line["text"] for line in snapshot["data"]["conversation"]["lines"]]
-    assert lines == [f"line {number}" for number in range(1, 101)]
-    assert (after_gap["seq"], after_gap["data"]["text"]) == (102, "still here")
