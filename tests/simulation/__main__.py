@@ -50,7 +50,7 @@ def main() -> int:
     if given.history:
         with planted(given.mutation):
             result = run(script.read(Path(given.history)))
-        tell(result)
+        tell(result, given.mutation)
         return int(result.violation is not None)
     seeds = list(_seeds(given.seeds))
     total, started = Sum(), time.monotonic()
@@ -70,7 +70,7 @@ def main() -> int:
     report(total, time.monotonic() - started)
     for result in total.failed[: given.shown]:
         with planted(given.mutation):
-            tell(shrink(result) if given.shrink else result)
+            tell(shrink(result) if given.shrink else result, given.mutation)
     return int(bool(total.failed))
 
 
@@ -167,11 +167,12 @@ def report(total: Sum, took_s: float) -> None:
         print(f"  seed {result.script.seed}: {result.violation}")
 
 
-def tell(result: Result) -> None:
+def tell(result: Result, mutation: str) -> None:
     """Print a day's history, and how to have it again."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     file = FOLDER / f"{result.script.seed}.json"
     script.write(result.script, file)
+    bug = f" MUTATION={mutation}" if mutation else ""
     lines = [line for line in result.history if " saved " not in line]
     print(f"\n--- the day of seed {result.script.seed}, {result.script.size} acts and faults")
     for person in result.script.people:
@@ -182,8 +183,8 @@ def tell(result: Result) -> None:
     print("\n".join(lines[-HISTORY_SHOWN:]))
     print(f"--- {result.violation or 'no violation'}; digest {result.digest[:16]}")
     print(
-        f"--- the whole day again: make simulate SEEDS={result.script.seed}\n"
-        f"--- this part of it: make simulate HISTORY={file}"
+        f"--- the whole day again: make simulate SEEDS={result.script.seed}{bug}\n"
+        f"--- this part of it: make simulate HISTORY={file}{bug}"
     )
 
 
