@@ -127,7 +127,7 @@ async def _day(script: Script, words: Words) -> Result:
 async def _story(
     world: World, platform: Platform, closing: Closing, words: Words, jobs: list[asyncio.Task[None]]
 ) -> None:
-    script, spawn = world.script, world.loop.create_task
+    script, spawn = world.script, world.spawn
     world.at_peace = world.calm = True
     await platform.publish_flows(sorted({each.tenant for each in script.people}))
     await platform.know(on_record(script.people))

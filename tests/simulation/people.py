@@ -24,7 +24,7 @@ class Doings:
         self._group: set[Task] = set()
 
     def begin(self, doing: Any) -> None:
-        task = self.door.world.loop.create_task(doing)
+        task = self.door.world.spawn(doing)
         self._group.add(task)
         task.add_done_callback(self._group.discard)
 

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, NoReturn
@@ -72,6 +73,20 @@ class World:
             self.over.set_result(None)
         raise Violated(self.violation)
 
+    def spawn(self, doing: Job) -> asyncio.Task[None]:
+        """Let somebody outside do something; that it fails is a fault of the simulation."""
+
+        async def guarded() -> None:
+            try:
+                await doing
+            except Exception as error:  # noqa: BLE001  the edge of the simulated world
+                with suppress(Violated):
+                    self.fail("SIMULATION", f"{type(error).__name__}: {_innermost(error)}")
+            except Violated:
+                return
+
+        return self.loop.create_task(guarded())
+
     def draw(self, process: "Process") -> str:
         """Return what goes wrong at this point, "" where nothing does."""
         if self.at_peace:
@@ -130,13 +145,11 @@ class Process:
         try:
             await job
         except Violated:
-            raise
+            return  # it is written down, and the day is over
         except Exception as error:  # noqa: BLE001  the edge of the simulated process
             text = f"{self.name} died of {type(error).__name__}: {_innermost(error)}"
-            try:
+            with suppress(Violated):
                 self.world.fail("CRASH", text)
-            except Violated:
-                return
 
     def crash(self, down_s: float) -> None:
         """Lose all tasks and all memory; nothing that was in hand goes on."""
