@@ -61,6 +61,10 @@ class Closing:
         for key, stored in self.platform.shelves["transcripts"].kept.items():
             if stored.state.due is not None:
                 return f"transcript {key} is not written"
+        for name, applies in self.platform.applies.items():
+            for apply in applies:
+                if apply._hold._held:
+                    return f"{name} has {min(map(str, apply._hold._held))} in hand"
         return ""
 
     def _sessions(self) -> dict[Key, bool]:
@@ -251,8 +255,6 @@ class Closing:
     def _bounded(self) -> None:
         for name, applies in self.platform.applies.items():
             for apply in applies:
-                held = len(apply._hold._held)
-                self.hold("I10 bounded", held == 0, f"{name}: {held} aggregates are held for ever")
                 self.hold(
                     "I10 bounded", len(apply._told) < 50, f"{name}: {len(apply._told)} versions not settled"
                 )

@@ -274,7 +274,7 @@ _ALL: Collection[Mutation] = (
         "drops_untold_facts",
         "facts that a dead process left behind are taken for told",
         drops_untold_facts,
-        (2, 80),
+        (4, 80),
     ),
     Mutation(
         "tells_before_it_saves",
@@ -286,7 +286,7 @@ _ALL: Collection[Mutation] = (
         "ignores_the_version_guard",
         "the last write wins",
         ignores_the_version_guard,
-        (2, 60),
+        (1, 60),
     ),
     Mutation(
         "expiry_does_not_requeue",
@@ -310,7 +310,7 @@ _ALL: Collection[Mutation] = (
         "withdrawn_offer_keeps_the_agent",
         "who was offered what is withdrawn stays reserved",
         withdrawn_offer_keeps_the_agent,
-        (4, 40),
+        (3, 40),
     ),
     Mutation(
         "closes_a_contact_twice",
@@ -328,19 +328,19 @@ _ALL: Collection[Mutation] = (
         "counts_a_repeat_again",
         "figures told again are added again",
         counts_a_repeat_again,
-        (4, 60),
+        (1, 60),
     ),
     Mutation(
         "commits_what_was_not_saved",
         "a reader swallows that its store did not answer",
         commits_what_was_not_saved,
-        (30, 40),
+        (17, 40),
     ),
     Mutation(
         "trusts_the_tellers_clock",
         "routing takes the time from who tells",
         trusts_the_tellers_clock,
-        (6, 40),
+        (2, 40),
     ),
     Mutation(
         "mixes_tenants",

@@ -127,12 +127,16 @@ class SimStore(Generic[S]):
                 self.shelf.untold_at.pop(key, None)
 
     async def due(self, now: datetime, limit: int) -> list[tuple[Key, int]]:
+        # Clocks ask all day long: the answer "nothing" takes no time here, or it would take most of it.
+        if not any(due <= now for due in self.shelf.waiting.values()):
+            return []
         await self._ask("due")
-        waiting = self.shelf.waiting
-        ready = sorted((due, str(key), key) for key, due in waiting.items() if due <= now)
+        ready = sorted((due, str(key), key) for key, due in self.shelf.waiting.items() if due <= now)
         return [(key, self.shelf.kept[key].version) for _, _, key in ready[:limit]]
 
     async def with_untold(self, before: datetime, limit: int) -> list[Key]:
+        if not self.shelf.untold_at:
+            return []
         await self._ask("with_untold")
         there = [key for key, at in self.shelf.untold_at.items() if at <= before]
         return sorted(there, key=str)[:limit]

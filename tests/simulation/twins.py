@@ -141,6 +141,8 @@ class SimRecordings(SimStore[Recording]):
     """Recordings, found where their content is to go."""
 
     async def erasing(self, limit: int) -> list[tuple[Key, Recording]]:
+        if not any(stored.state.status == "erasing" for stored in self.shelf.kept.values()):
+            return []
         await ask(self.process, "erasing")
         there = [(key, stored.state) for key, stored in self.shelf.kept.items()]
         return [(key, state) for key, state in there if state.status == "erasing"][:limit]
