@@ -15,6 +15,7 @@ from libs.events.base import AnyEvent, Fact, Facts, after
 from services.analytics.domain.counts import ABANDONED_WAIT, ANSWERED_WAIT, Counted, Counts, grain_of, within
 
 MS = timedelta(milliseconds=1)
+BY_ADAPTER = f"{interaction.Started.topic()}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,11 @@ def _known(contact: Contact, event: AnyEvent) -> Contact:
     contact_id = said.get("contact_id") or said.get("interaction_id", "")
     session_id = said.get("session_id") or contact.session_id
     channel = said.get("channel") or contact.channel
-    journey_id = contact.journey_id or event.journey_id
+    # Topics are read in any order: the platform's journey goes before the one that an adapter names.
+    first, second = event.journey_id, contact.journey_id
+    if event.type.startswith(BY_ADAPTER):
+        first, second = second, first
+    journey_id = first or second
     known = (contact.contact_id, contact.session_id, contact.channel, contact.journey_id)
     if known == (contact_id, session_id, channel, journey_id):
         return contact
@@ -97,7 +102,7 @@ def _step(contact: Contact, event: AnyEvent) -> tuple[Contact, list[Count]]:
         return _routed(contact, data, event)
     match data:
         case session.ContactBegan():
-            started = min(contact.started_at or at, at)
+            started = _sooner(contact.started_at, at)
             external = contact.external or data.distribution == "external"
             contact = replace(contact, started_at=started, direction=data.direction, external=external)
             return contact, [*_everywhere(event, contact.channel, at, {"contacts": 1})]
@@ -106,7 +111,7 @@ def _step(contact: Contact, event: AnyEvent) -> tuple[Contact, list[Count]]:
                 contact,
                 outcome=contact.outcome or data.outcome,
                 reason=data.reason,
-                ended_at=contact.ended_at or at,
+                ended_at=_sooner(contact.ended_at, at),
                 # What counts of a contact served outside stands in its adapter's topic, maybe read later.
                 queue_id=contact.queue_id or ("" if contact.external else data.queue_id),
                 agent_id=contact.agent_id or ("" if contact.external else data.agent_id),
@@ -151,7 +156,9 @@ def _routed(contact: Contact, data: Fact, event: AnyEvent) -> tuple[Contact, lis
             queue = _in_queue(event, data, _entered(at, data.waited_ms), counts)
             return answered, queue + _of_agent(data.agent_id, at, {"answered": 1})
         case routing.ContactAbandoned():
-            left = replace(contact, waiting=False, waited_ms=data.waited_ms, ended_at=at)
+            left = replace(
+                contact, waiting=False, waited_ms=data.waited_ms, ended_at=_sooner(contact.ended_at, at)
+            )
             return left, _in_queue(event, data, _entered(at, data.waited_ms), _abandoned(data.waited_ms))
         case routing.ContactOverflowed() | routing.ContactMoved():
             counts = {"overflowed": 1, "overflow_wait_ms": data.waited_ms}
@@ -163,7 +170,9 @@ def _routed(contact: Contact, data: Fact, event: AnyEvent) -> tuple[Contact, lis
             return passed, _in_queue(event, data, at, counts) + _of_agent(data.agent_id, at, counts)
         case routing.ContactReleased():
             counts = {"handled": 1, "talk_ms": data.talked_ms}
-            done = replace(contact, talked_ms=contact.talked_ms + data.talked_ms, ended_at=at)
+            done = replace(
+                contact, talked_ms=contact.talked_ms + data.talked_ms, ended_at=_sooner(contact.ended_at, at)
+            )
             return done, _in_queue(event, data, at, counts) + _of_agent(data.agent_id, at, counts)
         case routing.ContactWrappedUp():
             counts = {"wrapped_up": 1, "wrap_up_ms": data.wrap_up_ms}
@@ -186,7 +195,9 @@ def _external(contact: Contact, data: Fact, event: AnyEvent) -> tuple[Contact, l
     at = event.time
     match data:
         case interaction.Started():
-            return replace(contact, external=data.distribution == "external", started_at=at), []
+            return replace(
+                contact, external=data.distribution == "external", started_at=_sooner(contact.started_at, at)
+            ), []
         case interaction.QueueEntered():
             queued = replace(contact, queue_id=data.queue_id, queued_at=at, waiting=True)
             return queued, _elsewhere(queued, event, at, {"offered": 1, "offered_arrived": 1})
@@ -217,16 +228,23 @@ def _external(contact: Contact, data: Fact, event: AnyEvent) -> tuple[Contact, l
         case interaction.Ended() if contact.external and contact.answered_at and not contact.left:
             talked_ms = max(0, _between(contact.answered_at, at) - contact.held_ms)
             counts = {"handled": 1, "talk_ms": talked_ms, "hold_ms": contact.held_ms}
-            ended = replace(contact, ended_at=at, talked_ms=talked_ms, left=True)
+            ended = replace(contact, ended_at=_sooner(contact.ended_at, at), talked_ms=talked_ms, left=True)
             return ended, _elsewhere(ended, event, at, counts) + _of_agent(contact.agent_id, at, counts)
         case interaction.Ended() if contact.external and contact.waiting and contact.queued_at:
             waited_ms = _between(contact.queued_at, at)
-            left = replace(contact, ended_at=at, waiting=False, waited_ms=waited_ms)
+            left = replace(
+                contact, ended_at=_sooner(contact.ended_at, at), waiting=False, waited_ms=waited_ms
+            )
             return left, _elsewhere(left, event, contact.queued_at, _abandoned(waited_ms))
         case interaction.Ended():
-            return replace(contact, ended_at=at), []
+            return replace(contact, ended_at=_sooner(contact.ended_at, at)), []
         case _:
             return contact, []
+
+
+def _sooner(known: datetime | None, at: datetime) -> datetime:
+    """Return the earlier of two times: the same whichever is read first."""
+    return min(known or at, at)
 
 
 def _between(start: datetime, end: datetime) -> int:

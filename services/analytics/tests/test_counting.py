@@ -1,5 +1,6 @@
 """What each fact adds to the figures."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -55,6 +56,27 @@ def test_it_counts_an_answered_contact() -> None:
     assert (made["asa_ms"], made["aht_ms"], made["service_level_20000ms"]) == (12_000, 78_000, 1)
     assert (known.agent_id, known.waited_ms, known.talked_ms) == ("ana", 12_000, 60_000)
     assert sums["queue", "service"] == sums["tenant", "acme"] == sums["channel", "chat"]
+
+
+def test_it_knows_the_same_of_a_contact_in_whichever_order_topics_are_read() -> None:
+    of = {"session_id": "s", "interaction_id": "c", "channel": "chat"}
+    came = interaction.Started.model_validate({**of, "visitor_id": "v", "entry_point": "web"})
+    gone = interaction.Ended(interaction_id="c", by="agent")
+    began = session.Started.model_validate({**of, "entry_point": "web"})
+    closed = session.ContactClosed.model_validate(
+        {**of, "outcome": "handled", "reason": "x", "queue_id": "service", "agent_id": "ana"}
+    )
+    adapter = [at(0, came)._replace(journey_id="its-own"), at(80, gone)._replace(journey_id="its-own")]
+    topics = (adapter, [at(0.5, began), at(92, closed)], list(ANSWERED))
+    turns = [number for number, topic in enumerate(topics) for _ in topic]
+
+    ends = set()
+    for order in set(itertools.permutations(turns)):
+        read = [iter(topic) for topic in topics]
+        ends.add(fold(*(next(read[number]) for number in order))[0])
+
+    (only,) = ends
+    assert (only.journey_id, only.ended_at) == ("j", NOON + timedelta(seconds=72))
 
 
 def test_it_counts_the_same_in_any_order() -> None:
