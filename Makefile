@@ -103,6 +103,9 @@ simulate-mutations: setup ## plant each known bug and show the seed that finds i
 bench: setup ## measure against the simplest code that could do it: ONLY=G1,G2
 	@$(RUN) bench $(if $(ONLY),--only $(ONLY))
 
+growth: setup ## how costs grow with partitions, tenants and the journal: LINES=1000000
+	@$(RUN) bench.growth $(if $(LINES),--lines $(LINES))
+
 e2e: setup ## the browser applications, through a browser
 	@$(RUN) pytest -q -m e2e tests/e2e
 

@@ -1,7 +1,8 @@
 """G5: events of contacts folded into sessions: state, version guard, terminal check, offset committed."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from libs.apply import Apply
 from libs.events import interaction
 from libs.events.base import AnyEvent, Event, Fact
 from libs.mongo import MongoStore
+from libs.settings import Settings
 from services.session.domain import context
 from services.session.domain.session import decider
 from services.session.handlers import Handler
@@ -34,7 +36,7 @@ EVENTS = CONTACTS * len(WANTED)
 PHASES = {"started": "open", "queue_entered": "waiting", "media_changed": "talking", "ended": "closed"}
 
 
-def life(number: int) -> Iterator[AnyEvent]:
+def life(number: int, tenant: str = TENANT) -> Iterator[AnyEvent]:
     """Yield what an outside switch reports of one contact."""
     name, began = f"call-{number}", clock.now() - timedelta(hours=1)
     facts: tuple[Fact, ...] = (
@@ -49,7 +51,7 @@ def life(number: int) -> Iterator[AnyEvent]:
         event_id = str(uuid.uuid4())
         yield Event(
             event_id,
-            TENANT,
+            tenant,
             began + timedelta(seconds=step * 20),
             fact,
             f"j-{number}",
@@ -79,30 +81,35 @@ class OneByOne:
         await self._sessions.replace_one({"_id": key, "v": before} if before else {"_id": key}, session, True)
 
 
+@asynccontextmanager
+async def projection(stage: Stage, settings: Settings) -> AsyncIterator[Handler]:
+    """Yield the session service's handler on a database of its own; in the end no contact may be open."""
+    rules = SessionSettings().rules()
+    async with fresh_database(stage) as database, bus.connect(settings, "/bench") as kafka:
+        sessions, contexts = Sessions(database, rules), MongoStore(database, CONTEXTS)
+        await sessions.create_indexes()
+        yield Handler(
+            Apply(sessions, decider(rules), kafka.publish, "/bench"),
+            Apply(contexts, context.decide, kafka.publish, "/bench"),
+            sessions,
+            kafka,
+            rules,
+            clock.now,
+        )
+        living = await database["sessions"].count_documents({"ix.living": {"$ne": []}})
+        assert living == 0, f"{living} contacts have not ended"
+
+
 async def run(stage: Stage) -> list[Figure]:
     """Compare the session service's reader with reading alone and with one event at a time."""
     settings = stage.settings()
     await topics.create(settings)
     lives = [life(number) for number in range(CONTACTS)]
     await fill(settings, (next(each) for _ in WANTED for each in lives))
-    rules = SessionSettings().rules()
 
     async def ours() -> float:
-        async with fresh_database(stage) as database, bus.connect(settings, "/bench") as kafka:
-            sessions, contexts = Sessions(database, rules), MongoStore(database, CONTEXTS)
-            await sessions.create_indexes()
-            handler = Handler(
-                Apply(sessions, decider(rules), kafka.publish, "/bench"),
-                Apply(contexts, context.decide, kafka.publish, "/bench"),
-                sessions,
-                kafka,
-                rules,
-                clock.now,
-            )
-            rate = await by_the_library(settings, WANTED, handler, EVENTS)
-            living = await database["sessions"].count_documents({"ix.living": {"$ne": []}})
-            assert living == 0, f"{living} contacts have not ended"
-            return rate
+        async with projection(stage, settings) as handler:
+            return await by_the_library(settings, WANTED, handler, EVENTS)
 
     async def one_at_a_time() -> float:
         async with fresh_database(stage) as database:

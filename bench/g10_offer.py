@@ -38,6 +38,8 @@ class Desk:
                     case "offer":
                         self._floor.offered(data["interaction_id"])
                         group.create_task(self._take(data["interaction_id"], data["offer_id"]))
+                    case "state" if data["state"] == "not_ready" and data.get("reason") != "signed_in":
+                        group.create_task(self._ready_again())  # an offer came to nothing
                     case "assigned":
                         group.create_task(self._finish(data["interaction_id"]))
 
@@ -45,6 +47,9 @@ class Desk:
         await self._socket.command("sign_in")
         await self._socket.command("ready")
         self._floor.ready()
+
+    async def _ready_again(self) -> None:
+        await self._socket.command("ready")
 
     async def _take(self, contact: str, offer: str) -> None:
         await self._socket.command("accept", offer_id=offer, interaction_id=contact)
