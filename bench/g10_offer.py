@@ -26,7 +26,7 @@ class Desk:
     """An agent who takes every offer and wraps up at once; he notes when offers came."""
 
     def __init__(self, door: Door, token: str, name: str, floor: "Floor") -> None:
-        self._socket = Socket(door, "/v1/agent/socket", token, NewId("bench", name))
+        self._socket = Socket(door, "/v1/agent/socket?from=now", token, NewId("bench", name))
         self._floor = floor
 
     async def work(self) -> None:
@@ -38,10 +38,12 @@ class Desk:
                     case "offer":
                         self._floor.offered(data["interaction_id"])
                         group.create_task(self._take(data["interaction_id"], data["offer_id"]))
-                    case "state" if data["state"] == "not_ready" and data.get("reason") != "signed_in":
+                    case "state" if data["state"] == "not_ready" and data.get("reason") == "no_answer":
                         group.create_task(self._ready_again())  # an offer came to nothing
                     case "assigned":
-                        group.create_task(self._finish(data["interaction_id"]))
+                        group.create_task(self._end(data["interaction_id"]))
+                    case "released":
+                        group.create_task(self._wrap_up(data["interaction_id"]))
 
     async def _come(self) -> None:
         await self._socket.command("sign_in")
@@ -54,8 +56,10 @@ class Desk:
     async def _take(self, contact: str, offer: str) -> None:
         await self._socket.command("accept", offer_id=offer, interaction_id=contact)
 
-    async def _finish(self, contact: str) -> None:
+    async def _end(self, contact: str) -> None:
         await self._socket.command("end", interaction_id=contact, reason="solved")
+
+    async def _wrap_up(self, contact: str) -> None:
         await self._socket.command("wrap_up", interaction_id=contact, codes=["done"])
         self._floor.done(contact)
 
@@ -94,11 +98,12 @@ class Floor:
         event = cloud_event(
             uuid.uuid4().hex, "trunkline.interaction.started.v1", clock.now().isoformat(), data, 1
         )
-        self._done[name] = asyncio.Event()
+        done = self._done[name] = asyncio.Event()
         self._sent[name] = perf_counter()
         await self._door.publish(self._adapter, [event])
         async with asyncio.timeout(60):
-            await self._done.pop(name).wait()
+            await done.wait()
+        del self._done[name]
 
 
 @asynccontextmanager
