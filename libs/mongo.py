@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
+from uuid import uuid4
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pydantic import TypeAdapter
@@ -243,7 +244,8 @@ class MongoStore(Generic[S]):
             for change in changes
             for event_id in change.evicted_ids
         ]
-        documents = [self.write(change) for change in changes]
+        by = uuid4().hex  # whose write of a version it is: another one's may hold the same last event
+        documents = [{**self.write(change), "by": by} for change in changes]
         with guarded():
             if evicted:
                 await self._applied.bulk_write(evicted, ordered=False)
@@ -253,7 +255,7 @@ class MongoStore(Generic[S]):
                 ReplaceOne(_guard(change), document) if change.base_version else InsertOne(document)
                 for change, document in zip(changes, documents, strict=True)
             ]
-            return await self._write_guarded(changes, operations)
+            return await self._write_guarded(changes, operations, by)
 
     async def _write_one(self, change: Change[S], document: Document) -> set[Key]:
         """Write without what a bulk of writes costs more."""
@@ -266,7 +268,7 @@ class MongoStore(Generic[S]):
             return {change.key}
         return set() if result.matched_count else {change.key}
 
-    async def _write_guarded(self, changes: Sequence[Change[S]], operations: list[Any]) -> set[Key]:
+    async def _write_guarded(self, changes: Sequence[Change[S]], operations: list[Any], by: str) -> set[Key]:
         """Write in one request; find out who was refused only when the counts say that somebody was."""
         refused: set[Key] = set()
         try:
@@ -281,12 +283,13 @@ class MongoStore(Generic[S]):
             written = details.get("nInserted", 0) + details.get("nMatched", 0)
         if written + len(refused) < len(changes):
             ids = [str(change.key) for change in changes if change.key not in refused]
-            cursor = self.collection.find({"_id": {"$in": ids}}, {"v": 1, "applied": {"$slice": -1}})
-            now_there = {row["_id"]: (row["v"], row["applied"]) for row in await cursor.to_list(None)}
-            for change in changes:
-                mine = (change.stored.version, list(change.stored.applied[-1:]))
-                if change.key not in refused and now_there.get(str(change.key)) != mine:
-                    refused.add(change.key)
+            cursor = self.collection.find({"_id": {"$in": ids}}, {"v": 1, "by": 1})
+            now_there = {row["_id"]: (row["v"], row.get("by")) for row in await cursor.to_list(None)}
+            refused |= {
+                change.key
+                for change in changes
+                if now_there.get(str(change.key)) != (change.stored.version, by)
+            }
         return refused
 
     async def logged(self, ids: Mapping[Key, Collection[str]]) -> dict[Key, set[str]]:

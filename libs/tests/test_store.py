@@ -14,7 +14,7 @@ from libs.events import visitor
 from libs.events.base import AnyEvent, Event, Facts, after
 from libs.mongo import MongoStore, Shape
 from libs.settings import Settings
-from libs.stored import Key
+from libs.stored import Change, Key, Stored
 
 pytestmark = pytest.mark.real
 
@@ -107,3 +107,21 @@ async def test_it_tells_what_a_dead_process_left_behind(settings: Settings) -> N
         await successor.sweep(clock.now() + timedelta(minutes=1))
 
     assert [event.caused_by for event in told] == ["x-1"]
+
+
+async def test_it_refuses_the_loser_also_where_both_end_with_the_same_event(settings: Settings) -> None:
+    """Two owners of a partition, for a moment, read different batches that end with one record."""
+    async with mongo.connect(settings.mongo_url, settings.database_of("t")) as database:
+        store = MongoStore(database, SHAPE)
+        keys = [Key("acme", name) for name in ("y", "z")]
+        await store.save([Change(key, 0, Stored(Trail(), 1)) for key in keys])
+        winner, loser = (
+            [Change(key, 1, Stored(Trail((url,)), 2, applied=(url, "last"))) for key in keys]
+            for url in ("/winner", "/loser")
+        )
+
+        refused = [await store.save(winner), await store.save(loser)]
+
+        states = await store.load(keys)
+    assert refused == [set(), set(keys)]
+    assert {stored.state.pages for stored in states.values()} == {("/winner",)}
