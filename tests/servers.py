@@ -55,6 +55,7 @@ def mongo_server(folder: Path, port: int = 0, seen_at: int = 0) -> Iterator[Serv
     """Run a MongoDB replica set of one; `seen_at` is the port of what stands before it, if anything does."""
     port = port or free_ports(1)[0]
     command = servers.mongod_command(folder / "data", port, cache_gb=0.25)
+    command += ["--setParameter", "ttlMonitorSleepSecs=1"]  # drop what has expired now, not within a minute
 
     def ready() -> bool:
         return servers.has_replica_set(port, seen_at) and servers.is_primary(port)

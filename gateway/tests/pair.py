@@ -69,22 +69,24 @@ class Wanderer:
     def seen(self) -> int:
         return self.frames[-1]["seq"] if self.frames else 0
 
-    async def wander(self) -> None:
-        """Read here and there, for ever."""
-        while True:
+    async def wander(self, is_over: asyncio.Event) -> None:
+        """Read here and there, until all is over."""
+        while not is_over.is_set():
             url = self._pair.urls[self.visits % 2]
             self.visits += 1
             with suppress(OSError, TimeoutError, websockets.WebSocketException):
-                async with asyncio.timeout(self._dice.uniform(0.05, 2.5)):
-                    await self.read(url)
+                await self.read(url, self._dice.uniform(0, 2.5))
             await asyncio.sleep(self._dice.uniform(0, 0.2))
 
-    async def read(self, url: str) -> None:
+    async def read(self, url: str, for_s: float) -> None:
+        """Read at one gateway for a while. :raises TimeoutError: it is over."""
         path = f"{self._path}{'&' if '?' in self._path else '?'}after={self.seen}"
         async with self._pair.house.socket(path, self._token, url) as screen:
             try:
-                async for text in screen.connection:
-                    self.take(json.loads(text))
+                # Not around the whole: cancelled while it opens, the library leaves a transport behind.
+                async with asyncio.timeout(for_s):
+                    async for text in screen.connection:
+                        self.take(json.loads(text))
             finally:
                 if code := screen.connection.close_code:
                     self.goodbyes.append((code, screen.connection.close_reason))

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from gateway.tests.house import House
-from gateway.tests.pair import command_store
 from gateway.tests.test_two_gateways import said
 from tests.servers import broker_server
 
@@ -14,7 +13,6 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
 
 async def test_it_says_what_is_not_kept_any_more_and_how_things_stand(tmp_path: Path, mongo_url: str) -> None:
-    await command_store(mongo_url, setParameter=1, ttlMonitorSleepSecs=1)
     with broker_server(tmp_path) as broker:
         async with House(tmp_path, mongo_url, broker, gateway_resume_s=1).opened() as house:
             visitor = (await house.ask("POST", "/v1/visitors", json={"tenant": "demo"})).json()

@@ -106,7 +106,8 @@ async def test_a_client_that_comes_and_goes_sees_what_one_who_stays_sees(pair: P
         for path, token in paths.items()
     }
     everybody = [each for some in wanderers.values() for each in some]
-    wandering = [asyncio.create_task(each.wander()) for each in everybody]
+    is_enough = asyncio.Event()
+    wandering = [asyncio.create_task(each.wander(is_enough)) for each in everybody]
 
     await asyncio.gather(converse(pair, dice), trouble(pair))
     await pair.house.bus.publish([said("long-1", SAID + 1, "the end"), state("agent1", "wrap_up")])
@@ -119,9 +120,8 @@ async def test_a_client_that_comes_and_goes_sees_what_one_who_stays_sees(pair: P
     async with asyncio.timeout(60):
         while not all(map(is_over, everybody)):  # noqa: ASYNC110  (frames come over sockets)
             await asyncio.sleep(0.1)
-    for task in wandering:
-        task.cancel()
-    await asyncio.gather(*wandering, return_exceptions=True)
+    is_enough.set()
+    await asyncio.gather(*wandering)
 
     for path, token in paths.items():
         longest = max(each.seen for each in wanderers[path])
@@ -268,8 +268,7 @@ async def test_it_closes_who_does_not_read_and_holds_up_nobody_else(pair: Pair) 
     async with asyncio.timeout(20):
         while slow.seen < len(events):
             with suppress(TimeoutError):
-                async with asyncio.timeout(2):
-                    await slow.read(pair.urls[1])
+                await slow.read(pair.urls[1], 2)
 
     assert closed.value.rcvd is not None
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1013, "too_slow")
