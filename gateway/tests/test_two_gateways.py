@@ -16,6 +16,7 @@ import pytest_asyncio
 import websockets
 
 from deploy.dev.processes import LOOPBACK
+from gateway.sockets.link import CLOSE_S
 from gateway.tests.house import House, Screen
 from gateway.tests.pair import Pair, Wanderer, command_store, read_all
 from gateway.tests.test_real import assigned, contact, offered, on_the_bus, started, state, told
@@ -258,7 +259,7 @@ async def test_it_closes_who_does_not_read_and_holds_up_nobody_else(pair: Pair) 
         while not quick.numbers or quick.numbers[-1] < len(events):
             await quick.sees("message")
         took_s = monotonic() - began
-        await asyncio.sleep(SLOW_AFTER_S + 1)
+        await asyncio.sleep(SLOW_AFTER_S + CLOSE_S + 1)  # it wakes up when the goodbye is long sent
 
         with pytest.raises(websockets.ConnectionClosed) as closed:
             while True:
