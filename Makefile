@@ -8,7 +8,7 @@ CODE   := libs services gateway deploy/dev tests
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-.PHONY: help setup up down status logs demo replay refill replay-dlq dead-letters rebuild \
+.PHONY: help setup up down status logs demo audit replay refill replay-dlq dead-letters rebuild \
         test check unit integration faults attacks simulate simulate-mutations bench lint types imports generated \
         format proto schemas catalogue locks image e2e helm
 
@@ -35,6 +35,9 @@ logs: ## show the logs: NAME=routing for one process, FOLLOW=1 to go on showing
 
 demo: setup ## two hours of business by simulated customers and agents, counted twice: PACE=60
 	@$(RUN) deploy.dev.demo $(if $(PACE),--pace $(PACE))
+
+audit: ## say whether every contact is accounted for: TENANT=demo; ends with 1 if a rule is broken
+	@$(RUN) deploy.dev.audit $(if $(TENANT),--tenant "$(TENANT)") $(if $(URL),--url "$(URL)")
 
 replay: setup ## publish a call log as events: CALLS=calls.tsv MAPPING=mapping.yaml OPTIONS="--speed 60"
 	@$(RUN) services.channels.call_log "$(CALLS)" $(if $(MAPPING),--mapping "$(MAPPING)") $(OPTIONS)

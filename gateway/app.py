@@ -40,6 +40,7 @@ RESOURCES = (
     "tickets",
     "recordings",
     "reports",
+    "audit",
     "routing",
     "flows",
     "dead_letters",

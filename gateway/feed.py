@@ -11,7 +11,7 @@ from gateway.hub import Hub
 from gateway.stream import RESUME_FOR, Stream
 from libs.apply import Apply
 from libs.clock import Now
-from libs.events import agent, interaction, ivr, routing, session
+from libs.events import agent, audit, interaction, ivr, routing, session
 from libs.events.base import AnyEvent, Fact, after
 from libs.stored import Key, Store
 
@@ -23,8 +23,15 @@ HEAVIEST = 500_000
 Pair = tuple[Key, AnyEvent]
 WITH_CONVERSATION = (routing.AgentOffered, routing.ContactAssigned)
 AGENT_FACTS = (agent.StateEntered, agent.RequestRefused)
+# Facts of the audit that supervisors see live, by the name they go by.
+AUDIT_FACTS: dict[type[Fact], str] = {
+    audit.BreachFound: "breach_found",
+    audit.BreachMended: "breach_mended",
+    audit.LedgerChecked: "audit",
+}
+SHOWN_APART: tuple[type[Fact], ...] = (*AGENT_FACTS, *AUDIT_FACTS)
 WANTED: tuple[type[Fact], ...] = (
-    *AGENT_FACTS,
+    *SHOWN_APART,
     interaction.Started,
     interaction.MessageSent,
     interaction.InputReceived,
@@ -85,8 +92,8 @@ class Feed:
         frames = [
             after(event, now, each, what=each.kind)
             for event in events
-            if isinstance(event.data, AGENT_FACTS)
-            for each in agent_frames(event)
+            if isinstance(event.data, SHOWN_APART)
+            for each in frames_apart(event)
         ]
         if frames:
             await self.tell(frames)
@@ -148,8 +155,8 @@ def interaction_of(data: Fact) -> str:
     return str(getattr(data, "interaction_id", ""))
 
 
-def agent_frames(event: AnyEvent) -> list[Frame]:
-    """Return the frames of a fact about an agent's presence, for him and for supervisors."""
+def frames_apart(event: AnyEvent) -> list[Frame]:
+    """Return the frames of a fact about an agent's presence or the ledger, for him and for supervisors."""
     match event.data:
         case agent.StateEntered() as data:
             return [
@@ -158,6 +165,8 @@ def agent_frames(event: AnyEvent) -> list[Frame]:
             ]
         case agent.RequestRefused() as data:
             return [frame(agent_stream(data.agent_id), "refused", event, plain(data))]
+        case audit.BreachFound() | audit.BreachMended() | audit.LedgerChecked() as data:
+            return [frame(SUPERVISORS, AUDIT_FACTS[type(data)], event, plain(data))]
     return []
 
 

@@ -54,6 +54,7 @@ TAGS = (
     ("tickets", "Work that outlives the contact."),
     ("recordings", "Transcripts and audio."),
     ("reports", "Figures, live and by interval."),
+    ("audit", "Whether every contact is accounted for."),
     ("routing", "Queues, agents and why a contact went where it went."),
     ("flows", "Self-service."),
     ("dead letters", "Records that were set aside: looked at, repaired, replayed once or discarded."),

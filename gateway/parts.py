@@ -23,6 +23,7 @@ from libs.clock import Now
 from libs.mongo import MongoStore
 from libs.reading import Bus
 from libs.rpc.analytics.v1.analytics_pb2_grpc import AnalyticsServiceStub
+from libs.rpc.audit.v1.audit_pb2_grpc import AuditServiceStub
 from libs.rpc.crm_context.v1.crm_context_pb2_grpc import CrmContextServiceStub
 from libs.rpc.ivr.v1.ivr_pb2_grpc import IvrServiceStub
 from libs.rpc.recording.v1.recording_pb2_grpc import RecordingServiceStub
@@ -45,6 +46,7 @@ class Services:
     recording: RecordingServiceStub
     analytics: AnalyticsServiceStub
     repair: RepairServiceStub
+    audit: AuditServiceStub
 
 
 @asynccontextmanager
@@ -65,6 +67,7 @@ async def services(settings: GatewaySettings, now: Now) -> AsyncIterator[Service
             RecordingServiceStub(await channel(settings.recording_address)),
             AnalyticsServiceStub(await channel(settings.analytics_address)),
             RepairServiceStub(await channel(settings.repair_address)),
+            AuditServiceStub(await channel(settings.audit_address)),
         )
 
 

@@ -48,6 +48,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "get_context_pack": READERS,
     "get_journey": EVERY_STAFF,
     "get_dialogue": EVERY_STAFF,
+    "get_event": EVERY_STAFF,
     # tickets
     "list_tickets": EVERY_STAFF | {CUSTOMER},
     "open_ticket": STAFF | {CUSTOMER},
@@ -71,6 +72,10 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "get_live_figures": EVERY_STAFF,
     "list_definitions": EVERY_STAFF,
     "list_reported_contacts": LEADS | {QA, ANALYST},
+    # the ledger
+    "get_audit": LEADS | {QA, ANALYST},
+    "list_audit_breaches": LEADS | {QA, ANALYST},
+    "get_audit_account": LEADS | {QA, ANALYST},
     # queues, agents, contacts
     "get_pool": EVERY_STAFF,
     "list_queues": EVERY_STAFF,

@@ -37,3 +37,9 @@ gaps_told = Counter("trunkline_socket_gaps_total", "Clients told that frames are
 contacts_waiting = Gauge("trunkline_contacts_waiting", "Contacts waiting for an agent.", ["tenant", "queue"])
 agents_in_state = Gauge("trunkline_agents", "Signed-in agents by state.", ["tenant", "state"])
 archived = Counter("trunkline_archive_events_total", "Events written to the archive.", ["topic"])
+
+audit_open = Gauge("trunkline_audit_contacts_open", "Contacts without a terminal state.", ["tenant"])
+audit_overdue = Gauge(
+    "trunkline_audit_contacts_overdue", "Contacts that miss what should have followed.", ["tenant"]
+)
+audit_breaches = Gauge("trunkline_audit_breaches", "Breaches that are not mended.", ["tenant", "rule"])

@@ -32,9 +32,16 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         GetSession=_EVERY_STAFF,
         FindSessions=_EVERY_STAFF,
         GetJourney=_EVERY_STAFF,
+        GetEvent=_EVERY_STAFF,
         GetContext=_READERS | {ADAPTER},
         PutContext=_READERS | {ADAPTER},
         WatchContext=_READERS | {ADAPTER},
+    ),
+    **_of(
+        "audit",
+        GetAudit=_LEADS | {QA, ANALYST},
+        ListBreaches=_LEADS | {QA, ANALYST},
+        GetAccount=_LEADS | {QA, ANALYST},
     ),
     **_of(
         "routing",

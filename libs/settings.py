@@ -5,7 +5,17 @@ from typing import Literal
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-SERVICES = ("session", "routing", "ivr", "crm_context", "workflow", "recording", "analytics", "repair")
+SERVICES = (
+    "session",
+    "routing",
+    "ivr",
+    "crm_context",
+    "workflow",
+    "recording",
+    "analytics",
+    "repair",
+    "audit",
+)
 
 # One line per service keeps the local stack, compose and the chart on the same numbers.
 GRPC_PORTS = {name: 9101 + place for place, name in enumerate(SERVICES)}
@@ -49,6 +59,7 @@ class Settings(BaseSettings):
     recording_address: str = f"127.0.0.1:{GRPC_PORTS['recording']}"
     analytics_address: str = f"127.0.0.1:{GRPC_PORTS['analytics']}"
     repair_address: str = f"127.0.0.1:{GRPC_PORTS['repair']}"
+    audit_address: str = f"127.0.0.1:{GRPC_PORTS['audit']}"
     # The key that signs service-to-service calls; every service of one installation has the same.
     service_secret: str = ""
 

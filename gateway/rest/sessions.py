@@ -137,6 +137,13 @@ async def get_journey(
     return await _journey(ask, request, limit, cursor)
 
 
+@routes.get("/events/{event_id}", operation_id="get_event", **gives(pb.JourneyEntry))
+async def get_event(ask: Ask, event_id: Name, include_pii: bool = False) -> Response:
+    """Return one event of the journal; queue and agent facts are in the archive only."""
+    request = pb.GetEventRequest(event_id=event_id, include_pii=include_pii)
+    return answer((await ask.services.session.GetEvent(request)).entry)
+
+
 async def _journey(ask: Asked, request: pb.GetJourneyRequest, limit: int, cursor: str) -> Response:
     request.page.CopyFrom(ask.page(limit, cursor))
     found = await ask.services.session.GetJourney(request)

@@ -6,7 +6,7 @@ from gateway.hub import Hub
 from gateway.stream import Stream
 from gateway.tests.making import NOON, Clock, event
 from gateway.tests.test_folding import ASSIGNED, ENDED, OFFERED, RELEASED, STARTED, said
-from libs.events import agent
+from libs.events import agent, audit
 from libs.local import LocalStore
 from libs.stored import Key
 
@@ -74,6 +74,25 @@ async def test_it_hands_on_frames_that_a_dead_process_left_behind() -> None:
         await world.feed.tell(stored.untold)
 
     assert world.kinds("interaction:in-1") == whole
+
+
+async def test_it_shows_supervisors_what_the_audit_says() -> None:
+    world = World()
+    about = {
+        "breach_id": "b-1",
+        "rule": "I2",
+        "subject": "in-1",
+        "what": "assigned to ben while ana holds it",
+    }
+    facts = (
+        audit.BreachFound.model_validate({**about, "event_ids": ("e-1", "e-2")}),
+        audit.BreachMended.model_validate(about),
+        audit.LedgerChecked(checked_at=NOON, opened=1, open=1, overdue=0, breaches={"I2": 1}),
+    )
+
+    await world.feed([event(fact, number=number) for number, fact in enumerate(facts)])
+
+    assert world.kinds("supervisors") == ["breach_found", "breach_mended", "audit"]
 
 
 async def test_it_wakes_a_reader_with_what_is_new() -> None:

@@ -3,6 +3,7 @@
 from libs.events import (
     agent,
     analytics,
+    audit,
     crm_context,
     interaction,
     ivr,
@@ -29,6 +30,7 @@ MODULES = (
     recording,
     analytics,
     repair,
+    audit,
 )
 
 FACTS: tuple[type[Fact], ...] = tuple(

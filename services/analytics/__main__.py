@@ -15,7 +15,17 @@ from services.analytics.store import Stores
 # One reader of each topic keeps its dead letters; those of the adapters and the pools have their own.
 KEEPS = frozenset(
     f"trunkline.{owner}"
-    for owner in ("session", "routing", "agent", "ivr", "crm_context", "workflow", "recording", "repair")
+    for owner in (
+        "session",
+        "routing",
+        "agent",
+        "ivr",
+        "crm_context",
+        "workflow",
+        "recording",
+        "repair",
+        "audit",
+    )
 )
 
 

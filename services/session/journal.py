@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from libs.errors import NotFound
 from libs.events import crm_context, interaction, ivr, recording, routing, session, visitor, workflow
 from libs.events.base import AnyEvent, Fact
 from libs.events.catalogue import FACTS
@@ -94,6 +95,14 @@ class Journal:
                 cursor = self._aliases.find({"tenant": tenant, "customer": {"$in": news}}).limit(500)
                 names += [row["merged"] for row in await cursor.to_list(None) if row["merged"] not in names]
         return names
+
+    async def find(self, tenant: str, event_id: str) -> Line:
+        """Return one event of a tenant. :raises NotFound: the journal does not have it."""
+        with guarded():
+            row = await self._lines.find_one({"_id": f"{tenant}/{event_id}"})
+        if row is None:
+            raise NotFound("event", event_id)
+        return line_of(row)
 
     async def read(self, tenant: str, keys: Iterable[str], part: Part) -> list[Line]:
         """Return the lines of a tenant that have one of the keys, in order of time."""

@@ -97,6 +97,15 @@ class SessionRpc(session_pb2_grpc.SessionServiceServicer):
             page=common_pb2.PageResponse(next_page_token=token),
         )
 
+    async def GetEvent(
+        self, request: session_pb2.GetEventRequest, context: Context
+    ) -> session_pb2.GetEventResponse:
+        who = caller()
+        if request.include_pii:
+            who.require(*SEES_PII)
+        line = await self._journal.find(who.tenant, request.event_id)
+        return session_pb2.GetEventResponse(entry=line_view(line, pii=request.include_pii))
+
     async def _keys(self, tenant: str, request: session_pb2.GetJourneyRequest) -> set[str]:
         """Return what the lines of a journey are found by: all that is known of its sessions by now."""
         match request.WhichOneof("of"):

@@ -45,3 +45,11 @@ class Person:
         self._reading.cancel()
         with suppress(asyncio.CancelledError):
             await self._reading
+
+
+async def eventually(ask: Any, within_s: float = 30) -> Any:
+    """Return the first answer that is not empty."""
+    async with asyncio.timeout(within_s):
+        while not (answer := await ask()):  # noqa: ASYNC110 - the answer comes over HTTP
+            await asyncio.sleep(0.2)
+        return answer

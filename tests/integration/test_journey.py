@@ -10,7 +10,7 @@ import pytest
 from deploy.dev.demo.door import Door, cloud_event
 from deploy.dev.seed import seed
 from libs import clock
-from tests.integration.people import Person
+from tests.integration.people import Person, eventually
 from tests.integration.watcher import Seen, everything
 from tests.stack import Stack
 
@@ -28,14 +28,6 @@ async def door(stack: Stack) -> AsyncIterator[Door]:
     await seed(made)
     yield made
     await made.close()
-
-
-async def eventually(ask: Any, within_s: float = 30) -> Any:
-    """Return the first answer that is not empty."""
-    async with asyncio.timeout(within_s):
-        while not (answer := await ask()):  # noqa: ASYNC110 - the answer comes over HTTP
-            await asyncio.sleep(0.2)
-        return answer
 
 
 async def test_it_takes_a_customer_through_every_service(door: Door, stack: Stack) -> None:

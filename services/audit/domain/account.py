@@ -1,7 +1,7 @@
 """The account of one contact: all lines about it, and what they come to, in whatever order they arrived."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.audit.domain.breach import Breach
@@ -141,19 +141,19 @@ def _external(lines: Sequence[Line], *, failed: bool) -> tuple[list[Stay], list[
         match line.what, line.said:
             case "interaction.queue_entered", _:
                 if open_stay is not None:
-                    open_stay.exit = "overflowed"
+                    stays[-1] = replace(open_stay, exit="overflowed")
                 stays.append(Stay(line.queue_id, line.at))
             case "interaction.media_changed", "answered" if not answered:
                 answered = True
                 if open_stay is not None:
-                    open_stay.exit = "answered"
+                    stays[-1] = replace(open_stay, exit="answered")
                 elif line.queue_id:
                     stays.append(Stay(line.queue_id, line.at, "answered"))
             case "interaction.ended", _ if open_stay is not None:
-                open_stay.exit = "abandoned"
+                stays[-1] = replace(open_stay, exit="abandoned")
             case _:
                 pass
         before = line
     if failed and stays and not stays[-1].exit:
-        stays[-1].exit = "abandoned"
+        stays[-1] = replace(stays[-1], exit="abandoned")
     return stays, faults

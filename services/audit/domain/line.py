@@ -79,8 +79,16 @@ class Line:
         return self.what.partition(".")[0]
 
 
+def is_line(event: AnyEvent) -> bool:
+    """Return whether the event is one for the ledger: of what media do, only that an agent answered."""
+    data = event.data
+    if isinstance(data, interaction.MediaChanged):
+        return data.change == "answered"
+    return isinstance(data, LEDGER)
+
+
 def line_of(event: AnyEvent) -> Line:
-    """Return the line of an event of one of the LEDGER's types."""
+    """Return the line of an event for which `is_line` holds."""
     kind = type(event.data)
     data = event.data.__dict__  # a fact that lacks a field answers slowly when asked for it by name
     return Line(

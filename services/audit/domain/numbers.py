@@ -18,7 +18,7 @@ _AGGREGATE: dict[str, Name] = {
     "trunkline.agent": lambda data: f"pool {data['pool_id']}",
     "trunkline.ivr": lambda data: f"dialogue {data['interaction_id']}",
     "trunkline.workflow": lambda data: f"ticket {data['ticket_id']}",
-    "trunkline.recording": lambda data: f"recording {data['recording_id']}",
+    "trunkline.recording": lambda data: f"recording {data['recording_id']}",  # and who of two tells it
     "trunkline.analytics": lambda data: (
         f"interval {data['dimension']}.{data['id']}.{data['interval_start']:%Y%m%dT%H%M}"
         if "interval_start" in data
@@ -27,6 +27,7 @@ _AGGREGATE: dict[str, Name] = {
 }
 # Facts that do not say which aggregate told them: a context is a session's or a journey's, and each access
 # to a recording is one by itself.
+POOLS = ("trunkline.routing", "trunkline.agent")
 NAMELESS = ("trunkline.session.context_changed.v1", "trunkline.recording.recording_accessed.v1")
 
 
@@ -34,9 +35,12 @@ def aggregate_of(event: AnyEvent) -> str:
     """Return the aggregate whose numbers the event carries, "" where none can be told."""
     topic = event.data.topic()
     name = _AGGREGATE.get(topic)
-    if name is None or event.sequence <= 0 or event.type in NAMELESS:
+    if name is None or event.type in NAMELESS or (event.sequence <= 0 and topic not in POOLS):
         return ""
-    return name(event.data.__dict__)
+    found = name(event.data.__dict__)
+    if topic == "trunkline.recording":
+        return f"{found} in {event.source.rpartition('/')[2]}"
+    return found
 
 
 @dataclass(frozen=True, slots=True)

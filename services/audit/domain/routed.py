@@ -1,7 +1,7 @@
 """A contact in routing's log: which steps it may take, who holds it, what became of its offers."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from services.audit.domain.line import Line
@@ -44,7 +44,7 @@ LEAVES_BY = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Stay:
     """A contact's time in one queue: from when, and how it left; "" while it waits."""
 
@@ -171,4 +171,4 @@ def _stay(found: Routed, line: Line, fact: str) -> None:
     elif fact == "contact_requeued" and open_stay is None:
         found.stays.append(Stay(line.queue_id, line.at))
     elif fact in LEAVES_BY and open_stay is not None:
-        open_stay.exit = LEAVES_BY[fact]
+        found.stays[-1] = replace(open_stay, exit=LEAVES_BY[fact])

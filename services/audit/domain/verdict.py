@@ -11,7 +11,7 @@ from services.audit.domain import account, figures
 from services.audit.domain.account import Account
 from services.audit.domain.breach import Breach
 from services.audit.domain.floor import Floor, move_of, take
-from services.audit.domain.line import LEDGER, Line, contact_of, line_of
+from services.audit.domain.line import Line, contact_of, is_line, line_of
 from services.audit.domain.numbers import Numbers, aggregate_of, in_words
 
 OPEN = "it has not reached a terminal state"
@@ -55,7 +55,7 @@ def audit(events: Iterable[AnyEvent], *, ended: bool = True, settled: timedelta 
 def _accounts(history: Sequence[AnyEvent]) -> list[tuple[str, Sequence[Line], Account]]:
     lines: dict[tuple[str, str], list[Line]] = {}
     for event in history:
-        if isinstance(event.data, LEDGER):
+        if is_line(event):
             lines.setdefault((event.tenant, contact_of(event.data)), []).append(line_of(event))
     return [
         (tenant, each, account.read(tenant, contact_id, each)) for (tenant, contact_id), each in lines.items()
@@ -70,18 +70,18 @@ def _unfinished(accounts: Iterable[tuple[str, Sequence[Line], Account]]) -> Iter
 
 
 def _numbers(history: Iterable[AnyEvent]) -> Iterable[Breach]:
-    tellers: dict[tuple[str, str, str], dict[int, str]] = {}
+    tellers: dict[tuple[str, str], dict[int, str]] = {}
     for event in history:
         name = aggregate_of(event)
-        if not name:
+        if not name or not event.sequence:
             continue
-        ids = tellers.setdefault((event.tenant, event.source, name), {})
+        ids = tellers.setdefault((event.tenant, name), {})
         first = ids.setdefault(event.sequence, event.id)
         if first != event.id:
             yield Breach(
                 "I4", event.tenant, name, f"number {event.sequence} was told twice", (first, event.id)
             )
-    for (tenant, _, name), ids in tellers.items():
+    for (tenant, name), ids in tellers.items():
         numbers = Numbers()
         for number in sorted(ids):
             numbers = numbers.add(number)

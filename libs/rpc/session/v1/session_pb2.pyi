@@ -546,6 +546,53 @@ class JourneyEntry(_message.Message):
 Global___JourneyEntry: _TypeAlias = JourneyEntry  # noqa: Y015
 
 @_typing.final
+class GetEventRequest(_message.Message):
+    """Asks for one event."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    INCLUDE_PII_FIELD_NUMBER: _builtins.int
+    event_id: _builtins.str
+    include_pii: _builtins.bool
+    """Also return its personal data. PERMISSION_DENIED for callers whose roles do not allow it."""
+    def __init__(
+        self,
+        *,
+        event_id: _builtins.str = ...,
+        include_pii: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "include_pii", b"include_pii"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEventRequest: _TypeAlias = GetEventRequest  # noqa: Y015
+
+@_typing.final
+class GetEventResponse(_message.Message):
+    """Holds the event asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def entry(self) -> Global___JourneyEntry: ...
+    def __init__(
+        self,
+        *,
+        entry: Global___JourneyEntry | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEventResponse: _TypeAlias = GetEventResponse  # noqa: Y015
+
+@_typing.final
 class ContextEntry(_message.Message):
     """One value that the services and front ends of a journey share."""
 

@@ -50,6 +50,11 @@ class SessionServiceStub:
                 request_serializer=libs_dot_rpc_dot_session_dot_v1_dot_session__pb2.GetJourneyRequest.SerializeToString,
                 response_deserializer=libs_dot_rpc_dot_session_dot_v1_dot_session__pb2.GetJourneyResponse.FromString,
                 _registered_method=True)
+        self.GetEvent = channel.unary_unary(
+                '/trunkline.session.v1.SessionService/GetEvent',
+                request_serializer=libs_dot_rpc_dot_session_dot_v1_dot_session__pb2.GetEventRequest.SerializeToString,
+                response_deserializer=libs_dot_rpc_dot_session_dot_v1_dot_session__pb2.GetEventResponse.FromString,
+                _registered_method=True)
         self.PutContext = channel.unary_unary(
                 '/trunkline.session.v1.SessionService/PutContext',
                 request_serializer=libs_dot_rpc_dot_session_dot_v1_dot_session__pb2.PutContextRequest.SerializeToString,
@@ -87,6 +92,13 @@ class SessionServiceServicer:
 
     def GetJourney(self, request, context):
         """Returns the journal of a journey: every event told about it, over all channels and sessions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEvent(self, request, context):
+        """Returns one event of the journal. NOT_FOUND if the tenant has none of that id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,6 +143,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.GetJourney,
                     request_deserializer=libs_dot_rpc_dot_session_dot_v1_dot_session__pb2.GetJourneyRequest.FromString,
                     response_serializer=libs_dot_rpc_dot_session_dot_v1_dot_session__pb2.GetJourneyResponse.SerializeToString,
+            ),
+            'GetEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEvent,
+                    request_deserializer=libs_dot_rpc_dot_session_dot_v1_dot_session__pb2.GetEventRequest.FromString,
+                    response_serializer=libs_dot_rpc_dot_session_dot_v1_dot_session__pb2.GetEventResponse.SerializeToString,
             ),
             'PutContext': grpc.unary_unary_rpc_method_handler(
                     servicer.PutContext,
@@ -230,6 +247,33 @@ class SessionService:
             '/trunkline.session.v1.SessionService/GetJourney',
             libs_dot_rpc_dot_session_dot_v1_dot_session__pb2.GetJourneyRequest.SerializeToString,
             libs_dot_rpc_dot_session_dot_v1_dot_session__pb2.GetJourneyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEvent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.session.v1.SessionService/GetEvent',
+            libs_dot_rpc_dot_session_dot_v1_dot_session__pb2.GetEventRequest.SerializeToString,
+            libs_dot_rpc_dot_session_dot_v1_dot_session__pb2.GetEventResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -22,6 +22,8 @@ class SessionServiceStub:
     """Finds sessions, the newest first."""
     GetJourney: _aio.UnaryUnaryMultiCallable[_session_pb2.GetJourneyRequest, _session_pb2.GetJourneyResponse]
     """Returns the journal of a journey: every event told about it, over all channels and sessions."""
+    GetEvent: _aio.UnaryUnaryMultiCallable[_session_pb2.GetEventRequest, _session_pb2.GetEventResponse]
+    """Returns one event of the journal. NOT_FOUND if the tenant has none of that id."""
     PutContext: _aio.UnaryUnaryMultiCallable[_session_pb2.PutContextRequest, _session_pb2.PutContextResponse]
     """Writes one context entry, or removes it when the value is null. ABORTED if `expected_version` is not
     the present one.
@@ -57,6 +59,14 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_session_pb2.GetJourneyRequest, _abc.Awaitable[_session_pb2.GetJourneyResponse]],
     ) -> _abc.Awaitable[_session_pb2.GetJourneyResponse]:
         """Returns the journal of a journey: every event told about it, over all channels and sessions."""
+
+    @_abc_1.abstractmethod
+    def GetEvent(
+        self,
+        request: _session_pb2.GetEventRequest,
+        context: _aio.ServicerContext[_session_pb2.GetEventRequest, _abc.Awaitable[_session_pb2.GetEventResponse]],
+    ) -> _abc.Awaitable[_session_pb2.GetEventResponse]:
+        """Returns one event of the journal. NOT_FOUND if the tenant has none of that id."""
 
     @_abc_1.abstractmethod
     def PutContext(
