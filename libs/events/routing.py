@@ -89,11 +89,16 @@ class ContactAssigned(_RoutingFact):
 
 
 class ContactRequeued(_RoutingFact):
-    """The contact waits again, at the place it had."""
+    """
+    The contact waits again, at the place it had.
+
+    `talked_ms` is given where its agent was lost while he served it: it was answered and is offered anew.
+    """
 
     type: ClassVar[str] = "trunkline.routing.contact_requeued.v1"
     cause: Literal["declined", "expired", "agent_lost"]
     agent_id: OptionalId = ""
+    talked_ms: Annotated[int, Field(ge=0)] | None = None
 
 
 class ContactTransferred(_RoutingFact):

@@ -23,6 +23,7 @@ WANTED: tuple[type[Fact], ...] = (
     session.SurveyAnswered,
     routing.ContactEnqueued,
     routing.ContactAssigned,
+    routing.ContactRequeued,
     routing.ContactAbandoned,
     routing.ContactOverflowed,
     routing.ContactMoved,

@@ -146,31 +146,16 @@ class Closing:
         for _, fact in self.ledger.facts.values():
             if fact.tenant == tenant and type(fact.data) in names:
                 facts[names[type(fact.data)]] += 1
+            elif fact.tenant == tenant and isinstance(fact.data, routing.ContactRequeued):
+                facts["offered"] += fact.data.talked_ms is not None  # answered, and offered anew
         outside = self._outside(tenant)
         for name in sorted(set(names.values())):
             told = total.get(name, 0) - outside[name]
             self.hold(
                 "I6 figures = topic", told == facts[name], f"{tenant} {name}: {told}, not {facts[name]}"
             )
-        lost = sum(
-            event.type == routing.ContactRequeued.type and event.data.cause == "agent_lost"  # type: ignore[attr-defined]
-            and self._had(event.tenant, event)
-            for _, event in self.ledger.facts.values()
-            if event.tenant == tenant
-        )  # fmt: skip
-        gone = facts["answered"] - lost + facts["abandoned"] + facts["overflowed"]
+        gone = facts["answered"] + facts["abandoned"] + facts["overflowed"]
         self.hold("I6 funnel", facts["offered"] == gone, f"{tenant}: offered {facts['offered']}, gone {gone}")
-
-    def _had(self, tenant: str, event: Any) -> bool:
-        """Return whether a requeued contact had been assigned: it is answered again without being offered."""
-        (_, key, number), _ = self.ledger.facts[event.id]
-        before = [
-            fact
-            for (_, other, n), fact in self.ledger.facts.values()
-            if other == key and n < number and getattr(fact.data, "contact_id", "") == event.data.contact_id
-            and isinstance(fact.data, routing.ContactAssigned | routing.OfferWithdrawn | routing.AgentOffered)
-        ]  # fmt: skip
-        return bool(before) and isinstance(before[-1].data, routing.ContactAssigned)
 
     def _outside(self, tenant: str) -> Counter[str]:
         """Return what contacts of an outside ACD add to the figures, of which no fact of ours speaks."""

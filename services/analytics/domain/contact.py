@@ -164,6 +164,10 @@ def _routed(contact: Contact, data: Fact, event: AnyEvent) -> tuple[Contact, lis
             counts = {"overflowed": 1, "overflow_wait_ms": data.waited_ms}
             gone = replace(contact, waiting=False)
             return gone, _in_queue(event, data, _entered(at, data.waited_ms), counts)
+        case routing.ContactRequeued() if data.talked_ms is not None:
+            # It was answered, so it is offered anew: else more would leave the queue than came into it.
+            again = replace(contact, queue_id=data.queue_id, queued_at=at, waiting=True, answered_at=None)
+            return again, _in_queue(event, data, at, {"offered": 1, "offered_agent_lost": 1})
         case routing.ContactTransferred():
             counts = {"handled": 1, "transferred": 1, "talk_ms": data.talked_ms}
             passed = replace(contact, talked_ms=contact.talked_ms + data.talked_ms, answered_at=None)

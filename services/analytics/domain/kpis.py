@@ -91,7 +91,10 @@ def _count(name: str, en: str, zh: str, what: str, dimensions: Sequence[str] = Q
 
 DEFINITIONS: tuple[Definition, ...] = (
     _count(
-        "offered", "Offered", "接入队列量", "contacts that entered the queue, transfers and overflow included"
+        "offered",
+        "Offered",
+        "接入队列量",
+        "contacts that entered the queue, transfers, overflow and a lost agent's included",
     ),
     _count("answered", "Answered", "接听量", "offered contacts that an agent accepted", ALL),
     _count(

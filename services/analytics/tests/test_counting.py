@@ -83,6 +83,16 @@ def test_it_counts_the_same_in_any_order() -> None:
     assert fold(*reversed(ANSWERED))[1] == fold(*ANSWERED)[1]
 
 
+def test_it_offers_a_contact_anew_whose_agent_was_lost() -> None:
+    lost = routed(routing.ContactRequeued, cause="agent_lost", agent_id="ana", talked_ms=5_000)
+    in_vain = routed(routing.ContactRequeued, cause="agent_lost", agent_id="ben")
+
+    known, sums = fold(*ANSWERED[:2], at(17, lost), at(20, in_vain))
+
+    made = figures(sums["queue", "service"])
+    assert (made["offered"], made["answered"], made["waiting"], known.status) == (2, 1, 1, "waiting")
+
+
 def test_it_counts_an_abandoned_contact() -> None:
     _, sums = fold(
         at(0, routed(routing.ContactEnqueued)), at(4, routed(routing.ContactAbandoned, waited_ms=4_000))

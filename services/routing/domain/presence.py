@@ -79,7 +79,10 @@ def sign_out(turn: Turn, agent: Agent) -> None:
 
 def _lose(turn: Turn, contact: Contact) -> None:
     fact = routing.ContactRequeued(
-        **contact.about(turn.pool_id), cause="agent_lost", agent_id=contact.agent_id
+        **contact.about(turn.pool_id),
+        cause="agent_lost",
+        agent_id=contact.agent_id,
+        talked_ms=wrap_up.talked_ms(contact, turn.now),
     )
     turn.tell(fact, contact.journey_id)
     turn.let_go(contact.agent_id, contact.contact_id)
