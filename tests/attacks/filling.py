@@ -26,6 +26,7 @@ SAME = {
     "to_agent_id": "agent_id",
     "merged_id": "customer_id",
     "group_id": "team_id",
+    "contact_id": "interaction_id",
     "subject": "agent_id",
 }
 # Of the asker's own choosing.

@@ -137,6 +137,7 @@ async def settle(world: World, door: Door, mint: Mint) -> None:
         session_id=session_id,
         interaction_id=chat_id,
         journey_id=journey["journey_id"],
+        event_id=f"page-{mark}",
         ticket_id=ticket["ticket_id"],
         recording_id=recording["recording_id"],
         transcript_id=transcript,
