@@ -22,6 +22,7 @@ from services.crm_context.preparing import Preparing
 from services.crm_context.store import Customers, Directory, Imports
 
 CHUNK = 500
+CLAIMS = 4  # how often a chunk is tried when others import the same people
 ERRORS_KEPT = 5000
 
 
@@ -118,10 +119,23 @@ class Records:
     async def _take(
         self, tenant: str, rows: Sequence[Row], cause: str, counts: Counts, seen: set[str], *, dry: bool
     ) -> list[RowError]:
+        for _ in range(CLAIMS - 1):
+            try:
+                return await self._take_once(tenant, rows, cause, counts, seen, dry=dry)
+            except Unavailable as error:
+                if error.reason != "contended":
+                    raise
+                # Somebody else claims the same identities at this moment: look again whose they are.
+        return await self._take_once(tenant, rows, cause, counts, seen, dry=dry)
+
+    async def _take_once(
+        self, tenant: str, rows: Sequence[Row], cause: str, counts: Counts, seen: set[str], *, dry: bool
+    ) -> list[RowError]:
         known = await self._directory.customers_by(tenant, {one for row in rows for one in row.identities})
         errors: list[RowError] = []
         later: list[Row] = []
         commands: dict[Key, tuple[AnyEvent, Customer | None]] = {}
+        unchanged = made_before = 0
         for row in rows:
             names = {name_of(one) for one in row.identities}
             owners = {known[name].customer_id: known[name] for name in names if name in known}
@@ -133,9 +147,13 @@ class Records:
                 continue
             there = next(iter(owners.values()), None)
             row_id = follow_id(cause, f"row/{row.number}")
-            command = change_of(row, there, follow_id(row_id, "customer"))
+            new_id = follow_id(row_id, "customer")
+            command = change_of(row, there, new_id)
+            if there is not None and there.customer_id == new_id:
+                made_before += 1  # by this row, in a try that was given up
+                continue
             if there is not None and says_nothing(command, there):
-                counts.unchanged += 1
+                unchanged += 1
                 continue
             if dry:
                 counts.created += there is None and not names & seen
@@ -148,6 +166,8 @@ class Records:
             await self._apply([(key, event) for key, (event, _) in commands.items()], self._now())
             counts.created += sum(there is None for _, there in commands.values())
             counts.updated += sum(there is not None for _, there in commands.values())
+        counts.created += made_before
+        counts.unchanged += unchanged
         if later:
             errors += await self._take(tenant, later, cause, counts, seen, dry=dry)
         return errors

@@ -292,3 +292,11 @@ async def imports(platform: Platform) -> None:
         assert first == again
         found = (await platform.crm.LookUp(pb.LookUpRequest(identity=phone(known)))).customer
         assert (found.name, len(found.identities)) == ("Late", 2)
+
+        # Several import the same people at once: each is made once, and nobody is put off.
+        people = "\n".join(["name,identity.phone", *(f"Same,{number()}" for _ in range(40))]).encode()
+        answers = await asyncio.gather(
+            *(platform.crm.ImportCustomers(pb.ImportCustomersRequest(csv=people)) for _ in range(4))
+        )
+        assert sum(answer.created for answer in answers) == 40
+        assert sum(answer.created + answer.updated + answer.unchanged for answer in answers) == 160
