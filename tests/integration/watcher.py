@@ -20,6 +20,7 @@ TOPICS = (
     "recording",
     "analytics",
     "repair",
+    "audit",
 )
 
 
