@@ -83,6 +83,14 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """What an agent noted of a contact."""
+
+    codes: tuple[str, ...] = ()
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """A contact on an agent's hands; a wrap-up goes on after the contact itself has ended."""
 
@@ -95,6 +103,7 @@ class Held:
     since: datetime
     until: datetime | None = None  # of a wrap-up
     talked_ms: int = 0
+    note: Note | None = None  # given before the contact had ended
 
     def about(self, pool_id: str) -> About:
         return About(

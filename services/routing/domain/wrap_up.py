@@ -5,7 +5,7 @@ from datetime import datetime
 
 from libs.events import queue, routing
 from services.routing.domain import waits
-from services.routing.domain.model import Contact, Held, seconds, to_ms
+from services.routing.domain.model import Contact, Held, Note, seconds, to_ms
 from services.routing.domain.turn import Turn
 
 
@@ -14,7 +14,11 @@ def talked_ms(contact: Contact, now: datetime) -> int:
 
 
 def begin(turn: Turn, contact: Contact) -> None:
-    """Let the agent who served the contact wrap it up; where no time is given for it, it is done at once."""
+    """
+    Let the agent who served the contact wrap it up.
+
+    It is done at once where no time is given for it, or where the agent's note came before the end.
+    """
     held = turn.agents[contact.agent_id].holds[contact.contact_id]
     limit_s = turn.queues[contact.queue_id].config.wrap_up_s
     wrapping = replace(
@@ -25,18 +29,27 @@ def begin(turn: Turn, contact: Contact) -> None:
         talked_ms=talked_ms(contact, turn.now),
     )
     turn.hold(contact.agent_id, wrapping)
-    if not limit_s:
-        finish(turn, contact.agent_id, wrapping)
+    if not limit_s or held.note:
+        finish(turn, contact.agent_id, wrapping, held.note)
 
 
 def completed(turn: Turn, data: queue.WrapUpCompleted) -> None:
+    """
+    Take what the agent noted, and let him go.
+
+    The end of a contact and its agent's note come by different topics, in any order: a note that comes first
+    is kept until the contact ends.
+    """
     agent = turn.agents.get(data.agent_id)
     if agent is None:
         turn.refuse(data.agent_id, "unknown_agent")
         return
     held = agent.holds.get(data.contact_id)
+    note = Note(data.codes, data.pii.notes)
     if held is not None and held.state == "wrap_up":
-        finish(turn, data.agent_id, held, data)
+        finish(turn, data.agent_id, held, note)
+    elif held is not None and held.state == "assigned":
+        turn.hold(data.agent_id, replace(held, note=note))
     elif data.contact_id in turn.contacts or data.contact_id in turn.finished:
         turn.refuse(data.agent_id, "not_in_wrap_up")
     else:
@@ -47,7 +60,7 @@ def finish(
     turn: Turn,
     agent_id: str,
     held: Held,
-    words: queue.WrapUpCompleted | None = None,
+    note: Note | None = None,
     *,
     timed_out: bool = False,
 ) -> None:
@@ -56,10 +69,10 @@ def finish(
     fact = routing.ContactWrappedUp(
         **held.about(turn.pool_id),
         agent_id=agent_id,
-        codes=words.codes if words else (),
+        codes=note.codes if note else (),
         wrap_up_ms=wrap_up_ms,
         timed_out=timed_out,
-        pii=routing.NotesPii(notes=words.pii.notes if words else ""),
+        pii=routing.NotesPii(notes=note.notes if note else ""),
     )
     turn.tell(fact, held.journey_id)
     turn.let_go(agent_id, held.contact_id)

@@ -126,6 +126,21 @@ def test_it_wraps_up_by_the_agents_word_with_codes() -> None:
     assert pool.state("ana") == "ready"
 
 
+def test_it_keeps_what_the_agent_noted_before_it_heard_of_the_end() -> None:
+    """The note and the end of a contact come by two topics, and one of them may be late."""
+    pool = busy()
+
+    assert pool.tell(cases.wrapped_up("c1", "ana", "too_early"), 19) == []
+    assert pool.tell(cases.wrapped_up("c1", "ana", "card_lost"), 20) == []
+    assert pool.state("ana") == "busy"
+    facts = pool.tell(cases.withdrawn("c1"), 21)
+
+    assert names(facts) == ["contact_released", "contact_wrapped_up", "state_entered"]
+    assert isinstance(facts[1], routing.ContactWrappedUp)
+    assert (facts[1].codes, facts[1].wrap_up_ms, facts[1].timed_out) == (("card_lost",), 0, False)
+    assert pool.state("ana") == "ready"
+
+
 def test_it_wraps_up_by_the_time_limit() -> None:
     pool = busy()
     pool.tell(cases.withdrawn("c1"), 20)
@@ -171,7 +186,7 @@ def test_it_keeps_an_agent_busy_who_wraps_up_one_chat_beside_another() -> None:
         (cases.ready("nobody"), "unknown_agent"),
         (cases.ready("away"), "not_signed_in"),
         (cases.wrapped_up("c1", "nobody"), "unknown_agent"),
-        (cases.wrapped_up("c1", "ana"), "not_in_wrap_up"),
+        (cases.wrapped_up("c1", "away"), "not_in_wrap_up"),
         (cases.wrapped_up("unheard", "ana"), "unknown_contact"),
     ],
 )
