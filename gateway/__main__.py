@@ -1,6 +1,7 @@
 """Run the gateway: python -m gateway"""
 
 import logging
+import random
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
@@ -28,6 +29,7 @@ from gateway.settings import GatewaySettings
 from gateway.sockets.protocol import SocketProtocol
 from gateway.store import CONVERSATIONS, STREAMS
 from libs import bus, clock, mongo, service, telemetry
+from libs.backoff import Backoff
 from libs.mongo import MongoStore
 from libs.rpc_caller import key_of
 
@@ -65,7 +67,7 @@ async def main() -> None:
             keys = RemoteKeys(client, settings.issuer, settings.oidc_jwks_url, clock.now)
             people = Issuer(settings.issuer, settings.oidc_audience, keys)
         hub = Hub(MongoStore(mongo.committed(database), STREAMS), pages)
-        feed = Feed(conversations, streams, hub, clock.now, resume_for)
+        feed = Feed(conversations, streams, hub, clock.now, resume_for, Backoff(random.random))
         doors = SocketDoors(settings)
         ready = service.Readiness(partial(mongo.ping, database))
         app = application(

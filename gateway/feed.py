@@ -10,6 +10,7 @@ from gateway.frames import SUPERVISORS, Frame, agent_stream, frame, plain
 from gateway.hub import Hub
 from gateway.stream import RESUME_FOR, Stream
 from libs.apply import Apply
+from libs.backoff import Wait, at_once
 from libs.clock import Now
 from libs.events import agent, audit, interaction, ivr, routing, session
 from libs.events.base import AnyEvent, Fact, after
@@ -77,9 +78,10 @@ class Feed:
         hub: Hub,
         now: Now,
         resume_for: timedelta = RESUME_FOR,
+        wait: Wait = at_once,
     ) -> None:
-        self.streams = Apply(streams, stream.deciding(resume_for), hub.pages.keep, SOURCE)
-        self.conversations = Apply(conversations, folding.decide, self.tell, SOURCE)
+        self.streams = Apply(streams, stream.deciding(resume_for), hub.pages.keep, SOURCE, wait=wait)
+        self.conversations = Apply(conversations, folding.decide, self.tell, SOURCE, wait=wait)
         self._store = streams
         self._hub = hub
         self._now = now

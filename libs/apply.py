@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from libs import metrics, telemetry
+from libs.backoff import Wait, at_once
 from libs.errors import Unavailable
 from libs.events.base import AnyEvent, Event, Facts, Tick, follow_id
 from libs.hold import Hold
@@ -34,9 +35,19 @@ class Apply(Generic[S]):
     """
 
     def __init__(
-        self, store: Store[S], decide: Decide[S], tell: Tell, source: str, remembered: int = 1000
+        self,
+        store: Store[S],
+        decide: Decide[S],
+        tell: Tell,
+        source: str,
+        remembered: int = 1000,
+        wait: Wait = at_once,
     ) -> None:
-        """Remember the latest `remembered` aggregates: the one writer of each need not load it again."""
+        """
+        Remember the latest `remembered` aggregates: the one writer of each need not load it again.
+
+        `wait` is awaited between tries while another process keeps being quicker.
+        """
         self._store = store
         self._decide = decide
         self._tell = tell
@@ -46,6 +57,7 @@ class Apply(Generic[S]):
         # As saved and told. Who is behind the store is found out by the version guard, and asks the store.
         self._recent: dict[Key, Stored[S]] = {}
         self._remembered = remembered
+        self._wait = wait
 
     async def __call__(self, pairs: Pairs, now: datetime) -> dict[Key, Stored[S]]:
         """
@@ -58,9 +70,11 @@ class Apply(Generic[S]):
             for key, event in pairs:
                 wanted.setdefault(key, []).append(event)
             results: dict[Key, Stored[S]] = {}
-            for _ in range(ATTEMPTS):
+            for attempt in range(ATTEMPTS):
                 if not wanted:
                     return results
+                if attempt > 1:  # the first refusal may only say that what was remembered is old
+                    await self._wait(attempt - 1)
                 async with self._hold(wanted.keys()):
                     recent = {key: self._recent.pop(key) for key in wanted if key in self._recent}
                     try:

@@ -139,7 +139,7 @@ async def get_journey(
 
 @routes.get("/events/{event_id}", operation_id="get_event", **gives(pb.JourneyEntry))
 async def get_event(ask: Ask, event_id: Name, include_pii: bool = False) -> Response:
-    """Return one event of the journal; queue and agent facts are in the archive only."""
+    """Return one event: of a journey, of a queue, an agent, a recording, or figures that were told."""
     request = pb.GetEventRequest(event_id=event_id, include_pii=include_pii)
     return answer((await ask.services.session.GetEvent(request)).entry)
 

@@ -1,9 +1,11 @@
 """Run analytics: python -m services.analytics"""
 
 import asyncio
+import random
 from functools import partial
 
 from libs import bus, clock, election, mongo, objects, rpc_server, service, telemetry
+from libs.backoff import Backoff
 from libs.pause import Pause
 from libs.rpc.analytics.v1.analytics_pb2_grpc import add_AnalyticsServiceServicer_to_server
 from services.analytics import archive
@@ -38,7 +40,8 @@ async def main() -> None:
     ):
         stores = Stores(database)
         await stores.create_indexes()
-        counting = Counting(stores.contacts, stores.agents, stores.intervals, kafka, clock.now)
+        wait = Backoff(random.random)
+        counting = Counting(stores.contacts, stores.agents, stores.intervals, kafka, clock.now, wait=wait)
         servicer = AnalyticsServicer(stores, clock.now)
         pause = Pause(database, "analytics")
         chosen = election.choose(settings.election, database, settings.holder())

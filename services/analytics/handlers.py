@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from libs.apply import Apply
+from libs.backoff import Wait, at_once
 from libs.clock import Now
 from libs.events import agent, interaction, routing, session
 from libs.events.base import AnyEvent, Fact
@@ -65,14 +66,15 @@ class Counting:
         bus: Publishing,
         now: Now,
         kind: type[Apply[Any]] = Apply,
+        wait: Wait = at_once,
     ) -> None:
-        self.intervals: Apply[Interval] = kind(intervals, interval.decide, bus.publish, SOURCE)
+        self.intervals: Apply[Interval] = kind(intervals, interval.decide, bus.publish, SOURCE, wait=wait)
 
         async def add_up(counted: Sequence[AnyEvent]) -> None:
             await self.intervals([(Key(event.tenant, event.key), event) for event in counted], now())
 
-        self.contacts: Apply[Contact] = kind(contacts, contact.decide, add_up, SOURCE)
-        self.agents: Apply[AgentTime] = kind(agents, agent_time.decide, add_up, SOURCE)
+        self.contacts: Apply[Contact] = kind(contacts, contact.decide, add_up, SOURCE, wait=wait)
+        self.agents: Apply[AgentTime] = kind(agents, agent_time.decide, add_up, SOURCE, wait=wait)
         self._now = now
 
     @property

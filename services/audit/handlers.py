@@ -1,11 +1,17 @@
 """What the audit does with the records it reads: into accounts, numbers, intervals and partitions."""
 
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 from libs import metrics, wire
 from libs.apply import Apply
+from libs.backoff import Wait, at_once
 from libs.clock import Now
+from libs.errors import Unavailable
 from libs.events import analytics, audit
 from libs.events.base import AnyEvent, Event, Fact, follow_id
 from libs.events.catalogue import ADAPTER_TOPICS, TOPICS, dead_letters_of
@@ -23,6 +29,9 @@ from services.audit.domain.numbers import aggregate_of
 from services.audit.domain.partition import PLATFORM, LetterRead, Partition, RecordsRead
 from services.audit.domain.teller import Teller
 from services.audit.domain.words import Counted, Limits, Noted
+from services.audit.progress import Progress
+
+log = logging.getLogger(__name__)
 
 GROUP = "audit"
 LEDGER = "ledger"
@@ -34,27 +43,13 @@ READ = (*AUDITED, *LETTERS)
 FULL = 400  # records of a batch: more must be waiting
 
 
-class JudgedFrom:
-    """From when on all topics are known in full; None: from their beginning."""
-
-    def __init__(self) -> None:
-        self.time: datetime | None = None
-
-    def __call__(self) -> datetime | None:
-        return self.time
-
-    def note(self, state: Partition) -> None:
-        if state.began_at is not None and (self.time is None or state.began_at > self.time):
-            self.time = state.began_at
-
-
 class Auditing:
     """The applies of the audit: contacts, tellers, intervals and partitions note breaches in one list."""
 
     def __init__(
         self,
         limits: Limits,
-        judged_from: JudgedFrom,
+        progress: Progress,
         bus: Bus,
         now: Now,
         *,
@@ -64,17 +59,18 @@ class Auditing:
         ledgers: Store[Ledger],
         partitions: Store[Partition],
         breaches: Store[Found],
+        wait: Wait = at_once,
     ) -> None:
         self._now = now
         self._bus = bus
-        self._full_at: datetime | None = None  # when a batch last was so large that more must be waiting
-        self.judged_from = judged_from
-        self.ledgers: Apply[Ledger] = Apply(ledgers, ledger.decider(limits), bus.publish, SOURCE)
-        self.breaches: Apply[Found] = Apply(breaches, ledger.note, self._tell, SOURCE)
-        self.intervals: Apply[Interval] = Apply(intervals, interval.decider(limits), self._tell, SOURCE)
-        self.contacts: Apply[Contact] = Apply(contacts, contact.decider(limits), self._tell, SOURCE)
-        self.tellers: Apply[Teller] = Apply(tellers, teller.decider(limits), self._tell, SOURCE)
-        self.partitions: Apply[Partition] = Apply(partitions, partition.decider(limits), self._tell, SOURCE)
+        self.progress = progress
+        made = partial(Apply[Any], source=SOURCE, wait=wait)
+        self.ledgers: Apply[Ledger] = made(ledgers, ledger.decider(limits), bus.publish)
+        self.breaches: Apply[Found] = made(breaches, ledger.note, self._tell)
+        self.intervals: Apply[Interval] = made(intervals, interval.decider(limits), self._tell)
+        self.contacts: Apply[Contact] = made(contacts, contact.decider(limits), self._tell)
+        self.tellers: Apply[Teller] = made(tellers, teller.decider(limits), self._tell)
+        self.partitions: Apply[Partition] = made(partitions, partition.decider(limits), self._tell)
 
     async def _tell(self, facts: Sequence[AnyEvent]) -> None:
         """Hand on what aggregates tell each other, and publish the rest."""
@@ -98,10 +94,10 @@ class Auditing:
         now = self._now()
         events, read = sort_out(records)
         if len(records) >= FULL:
-            self._full_at = now
+            self.progress.note_behind(now)
         kept = await self.partitions([(Key(PLATFORM, each.key), each) for each in read], now)
         for stored in kept.values():
-            self.judged_from.note(stored.state)
+            self.progress.note(stored.state)
         await self.tellers(
             [(Key(event.tenant, name), event) for event in events if (name := aggregate_of(event))], now
         )
@@ -111,8 +107,8 @@ class Auditing:
         await self.intervals([(key, event) for event in events if (key := _told_of(event))], now)
 
     def settled(self, after_s: float) -> bool:
-        """Return whether the audit has kept up with the topics for a while."""
-        return self._full_at is None or self._now() - self._full_at >= timedelta(seconds=after_s)
+        """Return whether all processes of the audit have kept up with the topics for a while."""
+        return self.progress.settled(self._now(), after_s)
 
 
 def _queue_of(event: AnyEvent) -> str:
@@ -125,6 +121,17 @@ def _told_of(event: AnyEvent) -> Key | None:
     if isinstance(data, analytics.IntervalClosed) and data.dimension == "queue":
         return Key(event.tenant, name_of(data.id, data.interval_start))
     return None
+
+
+async def keep_showing(all_ledgers: Callable[[], Awaitable[Mapping[str, Ledger]]], every_s: float) -> None:
+    """Let this process's metrics say what other processes have added up since, for ever."""
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            for tenant, state in (await all_ledgers()).items():
+                show(tenant, state)
+        except Unavailable as error:
+            log.warning("the ledgers cannot be shown", extra={"why": error.text})
 
 
 def show(tenant: str, state: Ledger) -> None:

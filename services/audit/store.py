@@ -1,6 +1,7 @@
 """How accounts, tellers, intervals, ledgers, partitions and breaches are kept and found."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 
@@ -14,6 +15,7 @@ from services.audit.domain.ledger import Found, Ledger
 from services.audit.domain.partition import Partition
 from services.audit.domain.teller import Teller
 from services.audit.domain.words import Counted, Limits, Noted
+from services.audit.progress import Reached
 
 LEDGER = "ledger"
 
@@ -73,6 +75,26 @@ BREACHES: Shape[Found] = Shape(
         IndexModel([("tenant", 1), ("ix.contact_id", 1)], name="contact"),
     ],
 )
+
+
+class ReachedByAll:
+    """How far all processes of the audit have got: one document; the later time of each kind stays."""
+
+    def __init__(self, database: Database) -> None:
+        self._reached = database["reached"]
+
+    async def exchange(self, mine: Reached) -> Reached:
+        """Add what one process knows, and return what all know. :raises Unavailable: no answer."""
+        known = {name: at for name, at in asdict(mine).items() if at is not None}
+        row: Document | None
+        with guarded():
+            if known:
+                row = await self._reached.find_one_and_update(
+                    {"_id": "all"}, {"$max": known}, upsert=True, return_document=True
+                )
+            else:
+                row = await self._reached.find_one({"_id": "all"})
+        return Reached(row.get("behind_at"), row.get("began_at")) if row else mine
 
 
 class Stores:

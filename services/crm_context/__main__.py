@@ -1,10 +1,12 @@
 """Run the CRM context service: python -m services.crm_context"""
 
 import asyncio
+import random
 from functools import partial
 
 from libs import bus, clock, mongo, rpc_server, service, telemetry
 from libs.apply import Apply
+from libs.backoff import Backoff
 from libs.mongo import MongoStore
 from libs.rpc.crm_context.v1 import crm_context_pb2_grpc
 from services.crm_context import handlers
@@ -32,9 +34,10 @@ async def main() -> None:
         for each in (customers, trails, packs, imports):
             await each.create_indexes()
         tell = Telling(kafka, directory, clock.now)
-        apply_customers = tell.customers = Apply(customers, customer.decide, tell, SOURCE)
-        apply_trails = Apply(trails, trail.decide, tell, SOURCE)
-        apply_packs = Apply(packs, pack.decide, tell, SOURCE)
+        wait = Backoff(random.random)
+        apply_customers = tell.customers = Apply(customers, customer.decide, tell, SOURCE, wait=wait)
+        apply_trails = Apply(trails, trail.decide, tell, SOURCE, wait=wait)
+        apply_packs = Apply(packs, pack.decide, tell, SOURCE, wait=wait)
         preparing = Preparing(
             directory, customers, trails, apply_packs, packs, clock.now, settings.crm_context_last_agent_days
         )

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import random
 from functools import partial
 
 from libs import bus, clock, mongo, service, telemetry
 from libs.apply import Apply
+from libs.backoff import Backoff
 from libs.mongo import MongoStore
 from libs.rpc.ivr.v1.ivr_pb2_grpc import add_IvrServiceServicer_to_server
 from libs.rpc_client import channel
@@ -38,8 +40,9 @@ async def main() -> None:
             await store.create_indexes()
         library = Library(flows, texts)
         dialogues = Dialogues(dialogue_store, library, the_bus.publish, SOURCE)
-        apply_flow = Apply(flows, publishing.decide, the_bus.publish, SOURCE)
-        apply_text = Apply(texts, publishing.keep, the_bus.publish, SOURCE)
+        wait = Backoff(random.random)
+        apply_flow = Apply(flows, publishing.decide, the_bus.publish, SOURCE, wait=wait)
+        apply_text = Apply(texts, publishing.keep, the_bus.publish, SOURCE, wait=wait)
         publisher = Publisher(flows, apply_flow, apply_text, now)
         if settings.ivr_flows_dir is not None:
             given = flows_in(settings.ivr_flows_dir)

@@ -1,10 +1,12 @@
 """Run recording: python -m services.recording"""
 
 import asyncio
+import random
 from functools import partial
 
 from libs import bus, clock, mongo, objects, rpc_server, service, telemetry
 from libs.apply import Apply
+from libs.backoff import Backoff
 from libs.rpc.recording.v1.recording_pb2_grpc import add_RecordingServiceServicer_to_server
 from services.recording.domain import access, recording, transcript
 from services.recording.handlers import GROUP, KEEPS_DEAD_LETTERS_OF, WANTED, Handler
@@ -27,11 +29,12 @@ async def main() -> None:
         transcripts, recordings, accesses = Transcripts(database), Recordings(database), Accesses(database)
         for each in (transcripts, recordings, accesses):
             await each.create_indexes()
-        apply_accesses = Apply(accesses, access.decide, kafka.publish, SOURCE)
+        wait = Backoff(random.random)
+        apply_accesses = Apply(accesses, access.decide, kafka.publish, SOURCE, wait=wait)
         tell = audited(recordings, apply_accesses, kafka.publish)
-        apply_recordings = Apply(recordings, recording.decide, tell, SOURCE)
+        apply_recordings = Apply(recordings, recording.decide, tell, SOURCE, wait=wait)
         decide = transcript.decider(settings.rules())
-        apply_transcripts = Apply(transcripts, decide, kafka.publish, SOURCE)
+        apply_transcripts = Apply(transcripts, decide, kafka.publish, SOURCE, wait=wait)
         vault = Vault(objects.of(settings))
         keeper = Keeper(
             vault,

@@ -1,11 +1,13 @@
 """Run the repair service: python -m services.repair"""
 
 import asyncio
+import random
 from datetime import datetime
 from functools import partial
 
 from libs import bus, clock, mongo, rpc_server, service, telemetry
 from libs.apply import Apply, Pairs
+from libs.backoff import Backoff
 from libs.pause import Pause
 from libs.rpc.repair.v1.repair_pb2_grpc import add_RepairServiceServicer_to_server
 from libs.stored import Key, Stored
@@ -28,7 +30,8 @@ async def main() -> None:
         for store in (letters, audit):
             await store.create_indexes()
         pause = Pause(database, "repair")
-        apply = Apply(letters, decide, telling(letters, audit.keep, kafka), SOURCE)
+        wait = Backoff(random.random)
+        apply = Apply(letters, decide, telling(letters, audit.keep, kafka), SOURCE, wait=wait)
 
         async def obey(pairs: Pairs, now: datetime) -> dict[Key, Stored[Letter]]:
             async with pause.passing():

@@ -1,10 +1,12 @@
 """Run the session service: python -m services.session"""
 
 import asyncio
+import random
 from functools import partial
 
 from libs import bus, clock, mongo, rpc_server, service, telemetry
 from libs.apply import Apply
+from libs.backoff import Backoff
 from libs.mongo import MongoStore
 from libs.pause import Pause
 from libs.rpc.session.v1 import session_pb2_grpc
@@ -36,8 +38,9 @@ async def main() -> None:
         )
         for each in (sessions, contexts, lines):
             await each.create_indexes()
-        apply_sessions = Apply(sessions, decider(rules), kafka.publish, SOURCE)
-        apply_contexts = Apply(contexts, context.decide, kafka.publish, SOURCE)
+        wait = Backoff(random.random)
+        apply_sessions = Apply(sessions, decider(rules), kafka.publish, SOURCE, wait=wait)
+        apply_contexts = Apply(contexts, context.decide, kafka.publish, SOURCE, wait=wait)
         pause = Pause(database, "session")
         handler = Handler(apply_sessions, apply_contexts, sessions, kafka, rules, clock.now)
         shared = SharedContext(sessions, contexts, apply_contexts, clock.now)

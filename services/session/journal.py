@@ -8,7 +8,19 @@ from typing import Any
 import orjson
 
 from libs.errors import NotFound
-from libs.events import crm_context, interaction, ivr, recording, routing, session, visitor, workflow
+from libs.events import (
+    agent,
+    analytics,
+    crm_context,
+    interaction,
+    ivr,
+    queue,
+    recording,
+    routing,
+    session,
+    visitor,
+    workflow,
+)
 from libs.events.base import AnyEvent, Fact
 from libs.events.catalogue import FACTS
 from libs.mongo import Database, Document, IndexModel, guarded, insert_new
@@ -17,13 +29,22 @@ from libs.wire import to_json
 GROUP = "session-journal"
 LINES, ALIASES = "journal", "customer_aliases"
 MODULES = (visitor, interaction, session, routing, ivr, workflow)
-KEPT: tuple[type[Fact], ...] = (
+OF_JOURNEYS: tuple[type[Fact], ...] = (
     *(fact for fact in FACTS if fact.__module__ in {module.__name__ for module in MODULES}),
     crm_context.ContextPrepared,
     crm_context.CustomerMerged,
     recording.RecordingStored,
     recording.GapDeclared,
 )
+# No steps of a journey, or steps that routing tells as well: found by their ids, as the audit links to them.
+BY_ID: tuple[type[Fact], ...] = tuple(
+    fact
+    for fact in FACTS
+    if fact not in OF_JOURNEYS
+    and fact.__module__ in {module.__name__ for module in (agent, analytics, queue, recording)}
+)
+KEPT = (*OF_JOURNEYS, *BY_ID)
+_KEYLESS = frozenset(BY_ID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +165,11 @@ def alias_of(event: AnyEvent) -> Document | None:
 
 
 def document_of(event: AnyEvent) -> Document:
-    """Return an event as it is kept: personal data apart, values as text, found by keys; nothing empty."""
+    """
+    Return an event as it is kept: personal data apart, values as text, found by keys; nothing empty.
+
+    One that is no step of a journey has no keys: it is found by its id only.
+    """
     fields = event.data.__dict__.get  # asking a model for what it does not have costs ten times as much
     interaction_id = fields("interaction_id") or fields("contact_id")
     session_id = fields("session_id")
@@ -160,7 +185,7 @@ def document_of(event: AnyEvent) -> Document:
         "_id": f"{event.tenant}/{event.id}",
         "event_id": event.id,
         "tenant": event.tenant,
-        "keys": [kind + name for kind, name in found_by if name],
+        "keys": [] if type(event.data) in _KEYLESS else [kind + name for kind, name in found_by if name],
         "time": event.time,
         "sequence": event.sequence,
         "type": event.data.type,

@@ -13,12 +13,14 @@ from libs.rpc.session.v1 import session_pb2, session_pb2_grpc
 from libs.rpc_server import Context, caller
 from libs.stored import Key
 from libs.structs import time_of
-from services.session.journal import Journal, Part
+from services.session.journal import BY_ID, Journal, Part
 from services.session.shared_context import SharedContext
 from services.session.store import Sessions
 from services.session.views import entry_view, line_view, session_view
 
 SEES_PII = ("agent", "supervisor", "qa", "manager", "admin", "service")
+SEES_WORK = ("supervisor", "qa", "manager", "admin", "analyst", "service")  # who may ask the audit, too
+OF_WORK = frozenset(fact.type for fact in BY_ID)
 SESSIONS_OF_ONE = 500  # sessions of one customer or journey that its journal is joined from
 SHORT_KINDS = (datetime, str)
 LINE_KINDS = (datetime, int, str)
@@ -104,6 +106,8 @@ class SessionRpc(session_pb2_grpc.SessionServiceServicer):
         if request.include_pii:
             who.require(*SEES_PII)
         line = await self._journal.find(who.tenant, request.event_id)
+        if line.type in OF_WORK:
+            who.require(*SEES_WORK)
         return session_pb2.GetEventResponse(entry=line_view(line, pii=request.include_pii))
 
     async def _keys(self, tenant: str, request: session_pb2.GetJourneyRequest) -> set[str]:

@@ -1,10 +1,12 @@
 """Run workflow: python -m services.workflow"""
 
 import asyncio
+import random
 from functools import partial
 
 from libs import bus, clock, mongo, service, telemetry
 from libs.apply import Apply
+from libs.backoff import Backoff
 from libs.mongo import MongoStore
 from libs.rpc.workflow.v1.workflow_pb2_grpc import add_WorkflowServiceServicer_to_server
 from libs.rpc_server import serve
@@ -31,8 +33,9 @@ async def main() -> None:
         journeys = MongoStore(database, JOURNEYS)
         for store in (tickets, journeys):
             await store.create_indexes()
-        apply = Apply(tickets, partial(decide, policy=policy), the_bus.publish, SOURCE)
-        note = Apply(journeys, journey.note, the_bus.publish, SOURCE)
+        wait = Backoff(random.random)
+        apply = Apply(tickets, partial(decide, policy=policy), the_bus.publish, SOURCE, wait=wait)
+        note = Apply(journeys, journey.note, the_bus.publish, SOURCE, wait=wait)
         register = partial(
             add_WorkflowServiceServicer_to_server, WorkflowService(tickets, journeys, apply, now)
         )

@@ -102,6 +102,8 @@ def time_out(contact: Contact, event: AnyEvent, now: datetime, limits: Limits) -
     at = due(contact, limits)
     if at is None or now < at:
         return contact, ()
+    if not limits.judges(contact.began_at):
+        return replace(contact, heard_at=None), ()  # since it was heard, the topics turned out to be cut
     what = contact.missing or OPEN
     late = replace(contact, overdue=what)
     facts: list[Fact] = [_note(contact, "I1", what, (contact.lines[0].event_id, contact.lines[-1].event_id))]

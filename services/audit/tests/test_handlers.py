@@ -1,103 +1,19 @@
 """The audit on a bus in memory: what it says as facts arrive, come again, come late or do not come."""
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import pytest
 
 from libs.events import audit, interaction, routing
-from libs.events.base import AnyEvent
-from libs.local import LocalBus, LocalStore
+from libs.local import LocalBus
 from libs.reading import dead_letter
-from libs.stored import Key
 from libs.wire import Record, Unreadable, encode
-from services.audit.domain import contact, partition, teller
-from services.audit.domain.contact import Contact
-from services.audit.domain.interval import Interval
-from services.audit.domain.ledger import Found, Ledger
-from services.audit.domain.partition import Partition
-from services.audit.domain.teller import Teller
-from services.audit.domain.words import Limits
-from services.audit.handlers import Auditing, JudgedFrom
 from services.audit.tests.making import NINE, Day, about, at, clean, external
+from services.audit.tests.running import Audit
 from services.audit.tests.test_verdict import assigned_twice, closed_twice, more_than_he_can_hold, shuffled
-
-
-@dataclass
-class Audit:
-    """The audit in memory, at a time that the test sets; every topic has one partition."""
-
-    now_s: float = 0
-    bus: LocalBus = field(default_factory=lambda: LocalBus("/trunkline/audit"))
-    offsets: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        judged_from = JudgedFrom()
-        self.limits = Limits(judged_from=judged_from)
-        self.ledgers: LocalStore[Ledger] = LocalStore(
-            "ledgers", lambda key: Ledger(key.tenant), lambda state: state.due_at
-        )
-        self.partitions: LocalStore[Partition] = LocalStore(
-            "partitions", lambda key: Partition(), partial(partition.due, limits=self.limits)
-        )
-        self.auditing = Auditing(
-            self.limits,
-            judged_from,
-            self.bus,
-            lambda: at(self.now_s),
-            contacts=LocalStore[Contact](
-                "accounts", lambda key: Contact(key.tenant, key.id), partial(contact.due, limits=self.limits)
-            ),
-            tellers=LocalStore[Teller](
-                "tellers", lambda key: Teller(key.id), partial(teller.due, limits=self.limits)
-            ),
-            intervals=LocalStore[Interval]("intervals", lambda key: Interval(), lambda state: state.due_at),
-            ledgers=self.ledgers,
-            partitions=self.partitions,
-            breaches=LocalStore[Found]("breaches", lambda key: Found()),
-        )
-
-    def placed(self, record: Record) -> Record:
-        offset = self.offsets.get(record.topic, 0)
-        self.offsets[record.topic] = offset + 1
-        return record._replace(
-            partition=0, offset=offset, timestamp_ms=int(at(self.now_s).timestamp() * 1000)
-        )
-
-    async def hear(self, events: Sequence[AnyEvent], batch: int = 7) -> None:
-        for start in range(0, len(events), batch):
-            await self.read([encode(event) for event in events[start : start + batch]])
-
-    async def read(self, records: Sequence[Record]) -> list[Record]:
-        placed = [self.placed(record) for record in records]
-        await self.auditing.handle(placed)
-        return placed
-
-    async def wait(self, seconds: float) -> None:
-        """Let time pass, with what it brings."""
-        self.now_s += seconds
-        one = self.auditing
-        for each in (one.contacts, one.tellers, one.intervals, one.partitions, one.ledgers):
-            await each.tick(at(self.now_s))
-
-    def told(self) -> list[tuple[str, str, str, str]]:
-        """Return found and mended, in order: what, rule, subject, words."""
-        return [
-            (event.type.split(".")[2].removeprefix("breach_"), each.rule, each.subject, each.what)
-            for event in self.bus.told("trunkline.audit")
-            if isinstance(each := event.data, audit.BreachFound | audit.BreachMended)
-        ]
-
-    def ledger(self) -> Ledger:
-        return self.ledgers.kept[Key("acme", "ledger")].state
-
-    def part(self, topic: str) -> Partition:
-        return self.partitions.kept[Key("~platform", f"{topic}-0")].state
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -106,7 +22,7 @@ async def test_it_accounts_for_every_contact_in_any_order_of_topics(day: Any, se
     one = Audit()
 
     await one.hear(shuffled(day().events, seed))
-    await one.wait(100_000)
+    await one.pass_time(100_000)
 
     assert one.told() == []
     ledger = one.ledger()
@@ -117,11 +33,11 @@ async def test_it_accounts_for_every_contact_in_any_order_of_topics(day: Any, se
 async def test_it_changes_nothing_when_all_topics_are_played_again() -> None:
     one = Audit()
     await one.hear(clean().events)
-    await one.wait(100_000)
+    await one.pass_time(100_000)
     before = (one.ledger(), one.bus.told("trunkline.audit"))
 
     await one.hear(clean().events)
-    await one.wait(100_000)
+    await one.pass_time(100_000)
 
     assert (one.ledger(), one.bus.told("trunkline.audit")) == before
 
@@ -130,7 +46,7 @@ async def test_it_tells_how_the_ledger_stands() -> None:
     one = Audit()
 
     await one.hear(clean().events)
-    await one.wait(60)
+    await one.pass_time(60)
 
     (told,) = [each.data for each in one.bus.told("trunkline.audit")]
     assert isinstance(told, audit.LedgerChecked)
@@ -166,9 +82,9 @@ async def test_it_calls_a_contact_overdue_when_its_limit_has_passed_and_takes_it
     what = "routing released it and its session did not close it"
 
     await one.hear(day.events)
-    await one.wait(119)
+    await one.pass_time(119)
     early = one.told()
-    await one.wait(1)
+    await one.pass_time(1)
     late, overdue = one.told(), one.ledger().overdue
     day.events.clear()
     await one.hear(day.closes("c-1").events)
@@ -183,9 +99,9 @@ async def test_it_waits_a_day_for_an_open_contact() -> None:
     one = Audit()
 
     await one.hear(Day().agent().begins("c-1").queues("c-1").serves("c-1").events)
-    await one.wait(86_400)
+    await one.pass_time(86_400)
     early = [each for each in one.told() if each[1] == "I1"]
-    await one.wait(3_600)
+    await one.pass_time(3_600)
 
     assert early == []
     late = [each for each in one.told() if each[1] == "I1"]
@@ -198,7 +114,7 @@ async def test_it_finds_a_gap_and_mends_it() -> None:
     lost = next(each for each in events if isinstance(each.data, routing.AgentOffered))
 
     await one.hear([each for each in events if each is not lost])
-    await one.wait(60)
+    await one.pass_time(60)
     found = [each for each in one.told() if each[1] == "I4"]
     await one.hear([lost])
 
@@ -214,7 +130,7 @@ async def test_it_judges_the_floor_again_after_a_gap() -> None:
     lost = next(each for each in day.events if isinstance(each.data, routing.ContactReleased))
 
     await one.hear([each for each in day.events if each is not lost])
-    await one.wait(60)
+    await one.pass_time(60)
 
     assert [each for each in one.told() if each[1] == "I2"] == []
 
@@ -225,11 +141,11 @@ async def test_it_compares_figures_with_what_analytics_says_last() -> None:
     subject, what = "service@20260302T0900", "analytics says answered 0 instead of 1"
 
     await one.hear(day.events)
-    await one.wait(2000)
+    await one.pass_time(2000)
     found = one.told()
     day.events.clear()
     await one.hear(day.counted(revision=2, offered=1, answered=1).events)
-    await one.wait(2000)
+    await one.pass_time(2000)
 
     assert found == [("found", "I6", subject, what)]
     assert one.told()[1:] == [("mended", "I6", subject, what)]
@@ -239,7 +155,7 @@ async def test_it_asks_for_figures_that_analytics_does_not_tell() -> None:
     one = Audit()
 
     await one.hear(Day().agent().handled("c-1").events)
-    await one.wait(900 + 60 + 120)
+    await one.pass_time(900 + 60 + 120)
 
     assert one.told() == [("found", "I6", "service@20260302T0900", "analytics told no figures of it")]
 
@@ -254,7 +170,7 @@ async def test_it_wants_a_dead_letter_for_what_cannot_be_read() -> None:
     subject, what = "trunkline.interaction-0@0", "a record that cannot be read was not set aside"
 
     (record,) = await one.read([unreadable()])
-    await one.wait(120)
+    await one.pass_time(120)
     found = one.told()
     await one.read([dead_letter(record, Unreadable("bad_data"), "session")])
 
@@ -271,7 +187,7 @@ async def test_it_takes_a_dead_letter_that_comes_before_its_record_and_one_witho
 
     await one.read([dead_letter(record, Unreadable("bad_data"), "session"), aside])
     await one.read([unreadable()])
-    await one.wait(1000)
+    await one.pass_time(1000)
 
     assert one.told() == []
     assert one.part("trunkline.interaction").letters == 1
@@ -295,8 +211,8 @@ async def test_it_counts_a_record_once_however_batches_are_cut() -> None:
     await one.auditing.handle(records[3:])
     await one.auditing.handle(records[:9])
 
-    read = sum(stored.state.read for stored in one.partitions.kept.values())
-    events = sum(stored.state.events for stored in one.partitions.kept.values())
+    read = sum(each.read for each in one.states("partitions").values())
+    events = sum(each.events for each in one.states("partitions").values())
     assert read == events == len(records)
 
 
@@ -304,17 +220,17 @@ async def test_it_judges_nothing_that_began_before_the_topics_do() -> None:
     one = Audit(now_s=30)
     day = clean()
     cut = [each for each in day.events if each.time >= NINE + timedelta(seconds=8)]
-    one.offsets = {"trunkline.routing": 5, "trunkline.session": 2, "trunkline.interaction": 1}
+    one.offsets = {("trunkline.routing", 0): 5, ("trunkline.session", 0): 2, ("trunkline.interaction", 0): 1}
 
     await one.hear(cut)
-    await one.wait(100_000)
+    await one.pass_time(100_000)
 
     assert one.told() == []
 
 
 async def test_it_judges_what_begins_after_the_topics_do() -> None:
     one = Audit(now_s=-100)
-    one.offsets = {"trunkline.routing": 5}
+    one.offsets = {("trunkline.routing", 0): 5}
 
     await one.hear(closed_twice())
 
@@ -340,7 +256,7 @@ async def test_it_reads_the_topics_of_the_bus() -> None:
 
     await bus.publish([event])
     for _ in range(500):
-        if one.ledgers.kept:
+        if one.states("ledgers"):
             break
         await asyncio.sleep(0.01)
     task.cancel()
