@@ -21,6 +21,7 @@ BENCHES = {
     "G11": "bench.g11_rpc",
     "G13": "bench.g13_auth",
     "G14": "bench.g14_recovery",
+    "G15": "bench.g15_audit",
 }
 
 

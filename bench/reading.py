@@ -65,10 +65,10 @@ async def finished(done: asyncio.Event, reading: asyncio.Task[None]) -> None:
 
 
 @asynccontextmanager
-async def consumer_of(settings: Settings, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def consumer_of(settings: Settings, *topics: str) -> AsyncIterator[AIOKafkaConsumer]:
     """Yield aiokafka's consumer of a new group, from the beginning, committing by hand."""
     consumer = AIOKafkaConsumer(
-        topic,
+        *topics,
         bootstrap_servers=settings.kafka_bootstrap,
         group_id=f"bare-{uuid.uuid4().hex}",
         enable_auto_commit=False,
@@ -86,11 +86,15 @@ async def consumer_of(settings: Settings, topic: str) -> AsyncIterator[AIOKafkaC
 
 
 async def by_hand(
-    settings: Settings, topic: str, handle: Callable[[Sequence[Any]], Awaitable[None]], total: int
+    settings: Settings,
+    topic: str | Sequence[str],
+    handle: Callable[[Sequence[Any]], Awaitable[None]],
+    total: int,
 ) -> float:
     """Give batches of records to `handle` and commit after each, the least that is safe; return the rate."""
     watch, done = Stopwatch(total), False
-    async with consumer_of(settings, topic) as consumer:
+    names = (topic,) if isinstance(topic, str) else topic
+    async with consumer_of(settings, *names) as consumer:
         while not done:
             fetched = await consumer.getmany(timeout_ms=200, max_records=BATCH)
             rows = [row for some in fetched.values() for row in some]

@@ -1,4 +1,4 @@
-"""A simulated day is accounted for to the last contact, by two processes; what is forged is named at every door."""
+"""A day is accounted for to the last contact, by two processes; what is forged is named at every door."""
 
 import asyncio
 import io
