@@ -23,7 +23,12 @@ class Follower:
     def __init__(self, reader: Any, places: Collection[TopicPartition]) -> None:
         self._reader = reader
         self._places = list(places)
-        self.begins_late: list[str] = []  # topics whose first records are gone from the broker
+        self.firsts: dict[Place, int] = {}  # the offset of the first record that the broker still has
+
+    @property
+    def begins_late(self) -> list[str]:
+        """Return the topics whose first records are gone from the broker."""
+        return sorted({topic for (topic, _), first in self.firsts.items() if first > 0})
 
     async def until(self, ends: Mapping[Place, int]) -> AsyncGenerator[list[Record]]:
         """Yield what stands before the given places, and nothing of what stands behind."""
@@ -91,8 +96,7 @@ async def follow(
             await reader.seek_to_beginning(*places)
         for place in places:
             first = await reader.position(place)
-            if first > 0 and place.topic not in follower.begins_late:
-                follower.begins_late.append(place.topic)
+            follower.firsts[place.topic, place.partition] = first
             if start is not None:
                 reader.seek(place, max(first, start.get((place.topic, place.partition), 0)))
         yield follower

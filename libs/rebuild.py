@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
+from libs.archived import Spans
 from libs.bus_following import Place, committed, follow
 from libs.comparing import Difference, compare, differing
 from libs.mongo import Database, Document, guarded
@@ -44,7 +45,7 @@ def beside(name: str) -> str:
 
 
 class Rebuild:
-    """One rebuild of one service; `older` yields the archive's records of a topic that begins late."""
+    """One rebuild of one service; `older` yields the archive's records of a topic where they stood."""
 
     def __init__(
         self,
@@ -61,13 +62,15 @@ class Rebuild:
         self._bus = bus
         self._say = say
         self._older = older
+        self._archived = Spans()
         self._count = 0
 
     async def run(self, *, force: bool = False, archive: bool = False) -> bool:
         """
-        Compute anew, compare and exchange; return whether both were equal.
+        Compute anew, compare and exchange; return whether the rebuilt state is in force.
 
-        The archive is read first where topics begin late, with `archive` in any case.
+        The archive is read first where topics begin late, with `archive` in any case. Where neither has the
+        first records, what differs is kept as it lives, even with `force`: it knows more.
 
         :raises Unsure: nothing has changed, since it could not be done without risk.
         :raises NotQuiet: a process of the service did not hold still.
@@ -78,7 +81,10 @@ class Rebuild:
         async with follow(self._settings, self._what.topics) as follower:
             for topic in self._what.topics if archive else follower.begins_late:
                 self._say(f"{topic}: what the broker no longer has is read from the archive")
-                await self._pass(fold, self._older(topic))
+                await self._pass(fold, self._seen(self._older(topic)))
+            gone = self._archived.missing(follower.firsts)
+            for each in gone:
+                self._say(f"{each} are neither with the broker nor in the archive")
             for _ in range(PASSES):
                 if await self._pass(fold, follower.rest()) <= SMALL:
                     break
@@ -108,15 +114,23 @@ class Rebuild:
                     for kept in self._what.kept
                 }
                 equal = not any(each.differing for each in found.values())
-                if equal or force:
+                exchanging = equal or (force and not gone)
+                if exchanging:
                     await self._raise_versions()
                     if not still():
                         raise Unsure("it took too long, and the service has gone on")
                     await self._exchange()
                 held_s = time.monotonic() - began
         await self._drop()
-        self._report(found, exchanged=equal or force, held_s=held_s)
-        return equal
+        self._report(found, exchanged=exchanging, whole=not gone, held_s=held_s)
+        return exchanging
+
+    async def _seen(self, batches: AsyncGenerator[list[Record]]) -> AsyncGenerator[list[Record]]:
+        """Yield the archive's records, and take note of where they stood."""
+        async with aclosing(batches):
+            async for records in batches:
+                self._archived.see(records)
+                yield records
 
     async def _pass(self, fold: Fold, batches: AsyncGenerator[list[Record]]) -> int:
         count, said_at = 0, time.monotonic()
@@ -175,7 +189,9 @@ class Rebuild:
             *((kept.name, beside(kept.name)) for kept in self._what.kept),
         ]
 
-    def _report(self, found: Mapping[str, Difference], *, exchanged: bool, held_s: float) -> None:
+    def _report(
+        self, found: Mapping[str, Difference], *, exchanged: bool, whole: bool, held_s: float
+    ) -> None:
         for name, each in found.items():
             state = f"{len(each.differing):,} DIFFER" if each.differing else "equal"
             self._say(f"{name}: {each.live:,} documents live, {each.rebuilt:,} rebuilt, {state}")
@@ -183,7 +199,12 @@ class Rebuild:
                 self._say(f"  {number}: {live:,} live, {rebuilt:,} rebuilt")
             for document in sorted(each.differing)[:SHOWN]:
                 self._say(f"  differs: {document}")
-        done = (
-            "the rebuilt state is in force" if exchanged else "the live state was kept; FORCE=1 exchanges it"
-        )
+        if exchanged:
+            done = "the rebuilt state is in force"
+        elif whole:
+            done = "the live state was kept; FORCE=1 exchanges it"
+        else:
+            done = (
+                "the live state was kept: without the records that are gone the new one cannot be equal"
+            )
         self._say(f"{done}; the service held still for {held_s:.1f} s")

@@ -1,7 +1,8 @@
 """
 Compute projections of a service anew from the topics: python -m services.rebuild SERVICE [--force]
 
-Prints how both versions compare. Exits with 1, keeping the live one, where they differ and it is not forced.
+Prints how both versions compare. Exits with 1, keeping the live one, where they differ and it is not forced,
+or where they differ and the first records are gone from broker and archive.
 """
 
 import argparse
@@ -40,7 +41,7 @@ async def rebuild(settings: Settings, service: str, *, force: bool, archive: boo
     kept = objects.of(settings)
 
     async def older(topic: str) -> AsyncGenerator[list[Record]]:
-        async for records in refill.batches(kept, topic, refill.Wanted(), set()):
+        async for records in refill.batches(kept, topic, refill.Wanted(), set(), placed=True):
             yield records
 
     async with (
@@ -48,11 +49,11 @@ async def rebuild(settings: Settings, service: str, *, force: bool, archive: boo
         bus.connect(settings, f"/trunkline/{service}") as a_bus,
     ):
         try:
-            equal = await Rebuild(what, settings, database, a_bus, older).run(force=force, archive=archive)
+            in_force = await Rebuild(what, settings, database, a_bus, older).run(force=force, archive=archive)
         except (Unsure, NotQuiet) as error:
             print(f"nothing has changed: {error}", file=sys.stderr)
             return 1
-    return 0 if equal or force else 1
+    return 0 if in_force else 1
 
 
 if __name__ == "__main__":

@@ -121,9 +121,13 @@ async def files_by_topic(source: Objects, wanted: Wanted) -> dict[str, list[str]
 
 
 async def batches(
-    source: Objects, topic: str, wanted: Wanted, seen: set[bytes]
+    source: Objects, topic: str, wanted: Wanted, seen: set[bytes], *, placed: bool = False
 ) -> AsyncIterator[list[Record]]:
-    """Yield a topic's records in the order of the archive, each once and none of `seen`, in batches."""
+    """
+    Yield a topic's records in the order of the archive, each once and none of `seen`, in batches.
+
+    With `placed` they keep the partition and offset they had.
+    """
     batch: list[Record] = []
     finished = False
     while not finished:
@@ -132,7 +136,8 @@ async def batches(
                 if archived.record_id in seen or not wanted.has_time(happened_at(archived.record)):
                     continue
                 seen.add(archived.record_id)
-                batch.append(archived.record._replace(partition=-1, offset=-1))
+                record = archived.record
+                batch.append(record if placed else record._replace(partition=-1, offset=-1))
                 if len(batch) >= PUBLISHED_AT_ONCE:
                     yield batch
                     batch = []

@@ -1,30 +1,45 @@
 """Poisoned topics are put right through the outer doors, letters once, projections while people go on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from deploy.dev.demo.__main__ import main as demo
 from deploy.dev.demo.door import Door
 from deploy.dev.processes import ServerFailed
 from deploy.dev.seed import seed
-from libs import bus, clock, mongo, wire
+from libs import bus, clock, mongo, topics, wire
 from libs.events import interaction
 from libs.events.base import Event
 from libs.settings import Settings
 from libs.wire import Record
 from tests.integration.watcher import everything
-from tests.stack import Stack
+from tests.servers import broker_server, mongo_server
+from tests.stack import Stack, running_stack
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
 TOPIC = "trunkline.interaction"
 PACE = 300.0
 SECRET_TEXT = "my-card-is-6222020000000000"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Give a running platform, two of everything, shared by the tests of this file."""
+    folders = [tmp_path_factory.mktemp(name) for name in ("mongo", "broker", "stack")]
+    with (
+        mongo_server(folders[0]) as mongo_at,
+        broker_server(folders[1]) as broker,
+        running_stack(folders[2], mongo_at.address, broker.address, replicas=2) as running,
+    ):
+        yield running
 
 
 @pytest.fixture
@@ -243,3 +258,60 @@ async def test_it_finds_what_is_wrong_and_mends_it(door: Door, stack: Stack) -> 
     assert await figures(door, admin) == right
     with pytest.raises(ServerFailed, match="not rebuilt from topics"):
         await rebuild(stack, "crm_context")
+
+
+async def test_it_does_not_wait_long_for_a_replica_that_was_killed(door: Door, stack: Stack) -> None:
+    admin = await door.token("admin1")
+    before = await at_rest(door, admin)
+    stack.kill("analytics-2")
+
+    said = await rebuild(stack, "analytics")
+
+    assert "DIFFER" not in said
+    assert "in force" in said
+    stack.restart("analytics-2")
+    assert await figures(door, admin) == before
+
+
+async def drop_first(stack: Stack, topic: str) -> int:
+    """Let the broker drop the older half of each partition of a topic; return how many records that is."""
+    address = stack.env["TRUNKLINE_KAFKA_BOOTSTRAP"]
+    ends: dict[TopicPartition, int] = {}
+    async for record in topics.records_of(Settings(kafka_bootstrap=address), topic):
+        place = TopicPartition(topic, record.partition)
+        ends[place] = max(ends.get(place, 0), record.offset + 1)
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        half = {place: RecordsToDelete(before_offset=end // 2) for place, end in ends.items() if end > 1}
+        await admin.delete_records(half)
+    finally:
+        await admin.close()
+    return sum(each.before_offset for each in half.values())
+
+
+async def test_it_reads_from_the_archive_what_a_topic_has_dropped_and_says_what_is_nowhere(
+    door: Door, stack: Stack
+) -> None:
+    admin = await door.token("admin1")
+    before = await at_rest(door, admin)
+    assert await drop_first(stack, "trunkline.session") > 20
+
+    whole = await rebuild(stack, "analytics")
+    (archive,) = (stack.folder / "objects").rglob("archive")
+    archive.rename(stack.folder / "elsewhere")
+    answers = []
+    for words in (("analytics",), ("analytics", "--force")):
+        with pytest.raises(ServerFailed) as refused:
+            await rebuild(stack, *words)
+        answers.append(str(refused.value))
+    after = await figures(door, admin)
+
+    assert "trunkline.session: what the broker no longer has is read from the archive" in whole
+    assert "DIFFER" not in whole
+    assert "in force" in whole
+    for said in answers:
+        assert "neither with the broker nor in the archive" in said
+        assert "cannot be equal" in said
+        assert "in force" not in said
+    assert after == before
