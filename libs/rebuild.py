@@ -204,7 +204,5 @@ class Rebuild:
         elif whole:
             done = "the live state was kept; FORCE=1 exchanges it"
         else:
-            done = (
-                "the live state was kept: without the records that are gone the new one cannot be equal"
-            )
+            done = "the live state was kept: without the records that are gone the new one cannot be equal"
         self._say(f"{done}; the service held still for {held_s:.1f} s")
