@@ -1,8 +1,8 @@
 """Reads topics from their beginning without a group, as far as they go, and then what came meanwhile."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -71,6 +71,11 @@ class Follower:
     async def positions(self) -> dict[Place, int]:
         """Return where reading goes on."""
         return {(place.topic, place.partition): await self._reader.position(place) for place in self._places}
+
+
+Follow = Callable[
+    [Settings, Collection[str], Mapping[Place, int] | None], AbstractAsyncContextManager[Follower]
+]
 
 
 @asynccontextmanager

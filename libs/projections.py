@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
 from libs.apply import UNTOLD_AFTER, Apply, Decide, Pairs, Tell
+from libs.backoff import Wait, at_once
 from libs.events.base import AnyEvent
 from libs.mongo import Database, Document
 from libs.reading import Bus
@@ -65,8 +66,10 @@ class Rebuildable:
 class Refold(Apply[S], Generic[S]):
     """An Apply that computes states anew: what it told before, read again, says how far it had counted."""
 
-    def __init__(self, store: Store[S], decide: Decide[S], tell: Tell, source: str) -> None:
-        super().__init__(store, decide, tell, source)
+    def __init__(
+        self, store: Store[S], decide: Decide[S], tell: Tell, source: str, wait: Wait = at_once
+    ) -> None:
+        super().__init__(store, decide, tell, source, wait=wait)
         self.touched: set[str] = set()
 
     async def __call__(self, pairs: Pairs, now: datetime) -> dict[Key, Stored[S]]:

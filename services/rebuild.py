@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator
 from importlib import import_module
 
 from libs import bus, mongo, objects
+from libs.bus_following import Follow, follow
 from libs.pause import NotQuiet
 from libs.projections import Rebuildable
 from libs.rebuild import Rebuild, Unsure
@@ -31,7 +32,9 @@ WHY_NOT = {
 }
 
 
-async def rebuild(settings: Settings, service: str, *, force: bool, archive: bool) -> int:
+async def rebuild(
+    settings: Settings, service: str, *, force: bool, archive: bool, opened: Follow = follow
+) -> int:
     """Do it, and return the exit code."""
     if service not in REBUILT:
         why = WHY_NOT.get(service, f"there is no such service; rebuilt can be: {', '.join(REBUILT)}")
@@ -49,7 +52,8 @@ async def rebuild(settings: Settings, service: str, *, force: bool, archive: boo
         bus.connect(settings, f"/trunkline/{service}") as a_bus,
     ):
         try:
-            in_force = await Rebuild(what, settings, database, a_bus, older).run(force=force, archive=archive)
+            one = Rebuild(what, settings, database, a_bus, older, opened=opened)
+            in_force = await one.run(force=force, archive=archive)
         except (Unsure, NotQuiet) as error:
             print(f"nothing has changed: {error}", file=sys.stderr)
             return 1

@@ -99,9 +99,51 @@ class Wanderer:
             self.gaps.append(frame)
 
 
+class Talker(Wanderer):
+    """A customer who talks while he wanders: what was not answered he says again, with its id."""
+
+    def __init__(self, pair: Pair, path: str, token: str, dice: random.Random) -> None:
+        super().__init__(pair, path, token, dice)
+        self.says: list[str] = []
+        self.sent = 0
+        self.unanswered: dict[str, str] = {}  # by the id of the command
+
+    async def read(self, url: str, for_s: float) -> None:
+        """Say again what was not answered, and something new; then read for a while."""
+        words = f"word {len(self.says) + 1}"
+        self.says.append(words)
+        self.unanswered[f"m-{len(self.says)}"] = words
+        path = f"{self._path}&after={self.seen}"
+        async with self._pair.house.socket(path, self._token, url) as screen:
+            try:
+                for command_id, text in self.unanswered.items():
+                    self.sent += 1
+                    ask = {"id": command_id, "type": "message", "text": text}
+                    await screen.connection.send(json.dumps(ask))
+                if self._dice.random() < 0.3:
+                    return  # he is gone before the answers
+                async with asyncio.timeout(for_s):
+                    async for answer in screen.connection:
+                        self.take(json.loads(answer))
+            finally:
+                if code := screen.connection.close_code:
+                    self.goodbyes.append((code, screen.connection.close_reason))
+
+    def take(self, frame: dict[str, Any]) -> None:
+        super().take(frame)
+        if frame["type"] == "ack":
+            self.unanswered.pop(frame["id"], None)
+
+    def said_by(self, author: str) -> list[str]:
+        """Return what somebody said, in the order in which it was shown."""
+        lines = [frame["data"] for frame in self.frames if frame["type"] == "message"]
+        return [line["text"] for line in lines if line["author"] == author]
+
+
 async def read_all(pair: Pair, path: str, token: str, last: int, place: int) -> list[dict[str, Any]]:
     """Return the frames that a client gets who comes once and stays."""
-    async with pair.house.socket(f"{path}?after=0", token, pair.urls[place]) as screen:
+    joint = "&" if "?" in path else "?"
+    async with pair.house.socket(f"{path}{joint}after=0", token, pair.urls[place]) as screen:
         async with asyncio.timeout(20):
             while not screen.numbers or screen.numbers[-1] < last:
                 screen.frames.append(json.loads(await screen.connection.recv()))

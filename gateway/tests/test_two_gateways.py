@@ -18,7 +18,7 @@ import websockets
 from deploy.dev.processes import LOOPBACK
 from gateway.sockets.link import CLOSE_S
 from gateway.tests.house import House, Screen
-from gateway.tests.pair import Pair, Wanderer, command_store, read_all
+from gateway.tests.pair import Pair, Talker, Wanderer, command_store, read_all
 from gateway.tests.test_real import assigned, contact, offered, on_the_bus, started, state, told
 from libs.events import interaction, routing
 from libs.events.base import AnyEvent
@@ -142,6 +142,59 @@ async def test_a_client_that_comes_and_goes_sees_what_one_who_stays_sees(pair: P
     messages = [frame["data"]["message_id"] for frame in of_contact if frame["type"] == "message"]
     assert messages == [f"long-1-{number}" for number in range(1, SAID + 2)]
     assert any((1012, "restarting") in each.goodbyes for each in everybody)
+
+
+async def test_a_customer_who_comes_back_at_the_other_gateway_misses_nothing_and_says_nothing_twice(
+    pair: Pair,
+) -> None:
+    dice, agents_words = random.Random(SEED + 1), 150
+    visitor = (await pair.house.ask("POST", "/v1/visitors", json={"tenant": "demo"})).json()
+    token, path = visitor["access_token"], "/v1/chat/socket?interaction_id=chat-2gw"
+    async with pair.house.socket(path, token, pair.urls[0]) as chat:
+        await chat.do("start", "start", entry_point="web-chat")
+    customer = Talker(pair, path, token, dice)
+    is_enough = asyncio.Event()
+    wandering = asyncio.create_task(customer.wander(is_enough))
+
+    async def the_agent_talks() -> None:
+        for number in range(1, agents_words + 1):
+            words = interaction.MessageSent(
+                interaction_id="chat-2gw",
+                message_id=f"agent-{number}",
+                author="agent",
+                agent_id="agent7",
+                pii=interaction.MessagePii(text=f"line {number}"),
+            )
+            await pair.house.bus.publish([told(words)])
+            await asyncio.sleep(dice.uniform(0, 0.12))
+
+    async def the_gateways_go_down() -> None:
+        await asyncio.sleep(2)
+        await pair.kill(0, signal.SIGKILL)
+        await asyncio.sleep(1)
+        await pair.start(0)
+        assert await pair.kill(1, signal.SIGTERM) == 0
+        await pair.start(1)
+
+    await asyncio.gather(the_agent_talks(), the_gateways_go_down())
+    async with asyncio.timeout(60):
+        while len(customer.said_by("agent")) < agents_words or customer.unanswered:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    await pair.house.bus.publish([said("chat-2gw", 0, "the end")])
+    async with asyncio.timeout(20):
+        while "the end" not in customer.said_by("customer"):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    is_enough.set()
+    await wandering
+    stayed = await read_all(pair, path, token, customer.seen, place=1)
+
+    assert [frame["seq"] for frame in customer.frames] == list(range(1, customer.seen + 1))
+    assert customer.frames == stayed
+    assert customer.gaps == []
+    assert customer.said_by("agent") == [f"line {number}" for number in range(1, agents_words + 1)]
+    assert sorted(customer.said_by("customer")) == sorted([*customer.says, "the end"])
+    assert len(customer.says) > 10
+    assert customer.sent > len(customer.says)  # some words were said again, at another gateway
 
 
 async def test_it_shows_both_screens_of_one_agent_everything_at_once(pair: Pair) -> None:

@@ -1,24 +1,25 @@
 """Poisoned topics are put right through the outer doors, letters once, projections while people go on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from deploy.dev.demo.__main__ import main as demo
 from deploy.dev.demo.door import Door
 from deploy.dev.processes import ServerFailed
 from deploy.dev.seed import seed
 from libs import bus, clock, mongo, topics, wire
+from libs.bus_following import Follower, Place, follow
 from libs.events import interaction
 from libs.events.base import Event
 from libs.settings import Settings
 from libs.wire import Record
+from services.rebuild import rebuild as services_rebuild
 from tests.integration.watcher import everything
 from tests.servers import broker_server, mongo_server
 from tests.stack import Stack, running_stack
@@ -273,45 +274,60 @@ async def test_it_does_not_wait_long_for_a_replica_that_was_killed(door: Door, s
     assert await figures(door, admin) == before
 
 
-async def drop_first(stack: Stack, topic: str) -> int:
-    """Let the broker drop the older half of each partition of a topic; return how many records that is."""
-    address = stack.env["TRUNKLINE_KAFKA_BOOTSTRAP"]
-    ends: dict[TopicPartition, int] = {}
-    async for record in topics.records_of(Settings(kafka_bootstrap=address), topic):
-        place = TopicPartition(topic, record.partition)
+@asynccontextmanager
+async def cut(
+    settings: Settings, names: Collection[str], start: Mapping[Place, int] | None
+) -> AsyncIterator[Follower]:
+    """Follow topics as if the broker had dropped the older half of each partition of trunkline.session."""
+    ends: dict[Place, int] = {}
+    async for record in topics.records_of(settings, "trunkline.session"):
+        place = record.topic, record.partition
         ends[place] = max(ends.get(place, 0), record.offset + 1)
-    admin = AIOKafkaAdminClient(bootstrap_servers=address)
-    await admin.start()
-    try:
-        half = {place: RecordsToDelete(before_offset=end // 2) for place, end in ends.items() if end > 1}
-        await admin.delete_records(half)
-    finally:
-        await admin.close()
-    return sum(each.before_offset for each in half.values())
+    firsts = {place: end // 2 for place, end in ends.items()}
+    assert sum(firsts.values()) > 20
+    begin = {**(start or {})}
+    begin.update({place: max(first, begin.get(place, 0)) for place, first in firsts.items()})
+    async with follow(settings, names, begin) as follower:
+        follower.firsts.update(firsts)
+        yield follower
 
 
 async def test_it_reads_from_the_archive_what_a_topic_has_dropped_and_says_what_is_nowhere(
-    door: Door, stack: Stack
+    door: Door, stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     admin = await door.token("admin1")
     before = await at_rest(door, admin)
-    assert await drop_first(stack, "trunkline.session") > 20
+    settings = settings_of(stack)
+    said, codes = [], []
 
-    whole = await rebuild(stack, "analytics")
-    (archive,) = (stack.folder / "objects").rglob("archive")
-    archive.rename(stack.folder / "elsewhere")
-    answers = []
-    for words in (("analytics",), ("analytics", "--force")):
-        with pytest.raises(ServerFailed) as refused:
-            await rebuild(stack, *words)
-        answers.append(str(refused.value))
+    async def rebuilt(*, force: bool = False) -> None:
+        codes.append(await services_rebuild(settings, "analytics", force=force, archive=False, opened=cut))
+        said.append(capsys.readouterr().out)
+
+    await rebuilt()
+    (stack.folder / "objects" / "archive").rename(stack.folder / "elsewhere")
+    await rebuilt()
+    await rebuilt(force=True)
     after = await figures(door, admin)
 
-    assert "trunkline.session: what the broker no longer has is read from the archive" in whole
-    assert "DIFFER" not in whole
-    assert "in force" in whole
-    for said in answers:
-        assert "neither with the broker nor in the archive" in said
-        assert "cannot be equal" in said
-        assert "in force" not in said
+    assert codes == [0, 1, 1]
+    assert "trunkline.session: what the broker no longer has is read from the archive" in said[0]
+    assert "in force" in said[0]
+    assert "DIFFER" not in said[0]
+    for each in said[1:]:
+        assert "are neither with the broker nor in the archive" in each
+        assert "cannot be equal" in each
+        assert "in force" not in each
     assert after == before
+
+
+def settings_of(stack: Stack) -> Settings:
+    """Return the settings of the stack's services."""
+    env = stack.env
+    return Settings(
+        kafka_bootstrap=env["TRUNKLINE_KAFKA_BOOTSTRAP"],
+        mongo_url=env["TRUNKLINE_MONGO_URL"],
+        mongo_database_prefix=env["TRUNKLINE_MONGO_DATABASE_PREFIX"],
+        data_dir=stack.folder,
+        service_secret=env["TRUNKLINE_SERVICE_SECRET"],
+    )

@@ -334,7 +334,7 @@ _ALL: Collection[Mutation] = (
         "commits_what_was_not_saved",
         "a reader swallows that its store did not answer",
         commits_what_was_not_saved,
-        (17, 40),
+        (7, 60),
     ),
     Mutation(
         "trusts_the_tellers_clock",
