@@ -98,12 +98,15 @@ class Auditing:
         kept = await self.partitions([(Key(PLATFORM, each.key), each) for each in read], now)
         for stored in kept.values():
             self.progress.note(stored.state)
-        await self.tellers(
-            [(Key(event.tenant, name), event) for event in events if (name := aggregate_of(event))], now
+        numbered = [(Key(event.tenant, name), event) for event in events if (name := aggregate_of(event))]
+        lines = [(Key(event.tenant, contact_of(event.data)), event) for event in events if is_line(event)]
+        # They know nothing of each other, and each waits for the database most of the time.
+        done = await asyncio.gather(
+            self.tellers(numbered, now), self.contacts(lines, now), return_exceptions=True
         )
-        await self.contacts(
-            [(Key(event.tenant, contact_of(event.data)), event) for event in events if is_line(event)], now
-        )
+        for failed in done:
+            if isinstance(failed, BaseException):
+                raise failed
         await self.intervals([(key, event) for event in events if (key := _told_of(event))], now)
 
     def settled(self, after_s: float) -> bool:
