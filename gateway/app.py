@@ -67,8 +67,8 @@ def application(parts: Parts) -> ASGIApp:
     app.router.routes.extend(_pages(parts, document))
     if parts.issuer is not None:
         app.router.routes.extend(parts.issuer.routes())
-    ingest = ServerErrorMiddleware(hot, handler=problems.failed)
-    return BodyLimit(Measured(app, ingest), body_limits(parts.settings))
+    limited = BodyLimit(app, body_limits(parts.settings))
+    return Measured(limited, ServerErrorMiddleware(hot, handler=problems.failed))
 
 
 def sockets() -> list[WebSocketRoute]:
@@ -144,7 +144,7 @@ def guarded(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]
 
 
 class Measured:
-    """Measures how long requests take, by route, and guards answers; the hot one does both itself."""
+    """Measures how long requests take, by route, and guards answers; the hot one does all that itself."""
 
     def __init__(self, app: ASGIApp, hot: ASGIApp) -> None:
         self._app = app

@@ -1,13 +1,15 @@
 """POST /v1/events: events of channel adapters, acknowledged only when they are durably on the bus."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Sequence
+import collections
+from collections.abc import Mapping, Sequence
+from functools import cache
 from time import perf_counter
 from typing import Any
 
 import orjson
 from opentelemetry.trace import SpanKind
+from prometheus_client import Counter, Histogram
 from starlette.types import Receive, Scope, Send
 
 from gateway import permissions, problems
@@ -27,6 +29,7 @@ FORBIDDEN = frozenset({"foreign_tenant", "foreign_visitor", "type_not_allowed"})
 _STRUCTURED = "application/cloudevents+json"
 _BATCH = "application/cloudevents-batch+json"
 _JSON = ((b"content-type", b"application/json"), (b"x-content-type-options", b"nosniff"))
+Headers = Mapping[bytes, bytes]
 
 
 class Ingest:
@@ -41,9 +44,8 @@ class Ingest:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
-            status, answer = await self._answer(headers, receive)
+            status, answer = await self._answer(dict(scope["headers"]), receive)
         except Refusal as refusal:
             metrics.refused.labels(refusal.reason).inc()
             status = problems.status_of(refusal)
@@ -53,12 +55,12 @@ class Ingest:
             length = (b"content-length", b"%d" % len(body))
             await send({"type": "http.response.start", "status": status, "headers": [*_JSON, length]})
             await send({"type": "http.response.body", "body": body})
-        metrics.http_seconds.labels("POST", PATH, status).observe(perf_counter() - started)
+        _seconds(status).observe(perf_counter() - started)
 
-    async def _answer(self, headers: dict[str, str], receive: Receive) -> tuple[int, dict[str, Any]]:
-        principal = await self._verifier.verify(bearer(headers.get("authorization", "")))
+    async def _answer(self, headers: Headers, receive: Receive) -> tuple[int, dict[str, Any]]:
+        principal = await self._verifier.verify(bearer(_text(headers, b"authorization")))
         permissions.check(principal, "ingest_events")
-        body = await _body(receive)
+        body = await _body(headers, receive)
         documents, is_batch = _documents(headers, body)
         self._rates.count_events(principal.tenant, len(documents))
         now, large = self._now(), len(body) > MAX_EVENT_BYTES
@@ -95,11 +97,28 @@ class Ingest:
             ) from None
         except Unavailable as error:
             raise Unavailable(error.reason, error.text, retry_after_s=2) from None
-        for name, count in Counter([event.data.type for event in events]).items():
-            metrics.ingested.labels(name).inc(count)
+        for name, count in collections.Counter([event.data.type for event in events]).items():
+            _ingested(name).inc(count)
 
 
-async def _body(receive: Receive) -> bytes:
+@cache
+def _seconds(status: int) -> Histogram:
+    return metrics.http_seconds.labels("POST", PATH, status)
+
+
+@cache
+def _ingested(name: str) -> Counter:
+    return metrics.ingested.labels(name)
+
+
+def _text(headers: Headers, name: bytes) -> str:
+    return headers.get(name, b"").decode("latin-1")
+
+
+async def _body(headers: Headers, receive: Receive) -> bytes:
+    announced = headers.get(b"content-length", b"")
+    if announced.isdigit() and int(announced) > EVENTS_BODY:
+        raise TooLarge(EVENTS_BODY)
     message = await receive()
     if message["type"] == "http.disconnect":
         raise Invalid(Violation("body", "the client went away"))
@@ -120,10 +139,10 @@ async def _body(receive: Receive) -> bytes:
     return body
 
 
-def _documents(headers: dict[str, str], body: bytes) -> tuple[list[Any], bool]:
+def _documents(headers: Headers, body: bytes) -> tuple[list[Any], bool]:
     """Return the events of a request in their structured form, and whether it is a batch."""
-    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    is_binary = "ce-type" in headers or "ce-specversion" in headers
+    media_type = _text(headers, b"content-type").partition(";")[0].strip().lower()
+    is_binary = b"ce-type" in headers or b"ce-specversion" in headers
     if media_type not in (_STRUCTURED, _BATCH, "application/json"):
         raise Unsupported("unsupported_media_type", f"send {_STRUCTURED}, {_BATCH} or application/json")
     try:
@@ -131,7 +150,8 @@ def _documents(headers: dict[str, str], body: bytes) -> tuple[list[Any], bool]:
     except orjson.JSONDecodeError:
         raise Unsupported("bad_json", "the body is not JSON") from None
     if is_binary and media_type == "application/json":
-        return [document_of(headers, found)], False
+        attributes = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
+        return [document_of(attributes, found)], False
     is_batch = media_type == _BATCH or (media_type == "application/json" and isinstance(found, list))
     if not is_batch:
         return [found], False
@@ -163,6 +183,6 @@ def _refused(document: object, error: NotTaken) -> dict[str, Any]:
     return row
 
 
-def _traceparent(headers: dict[str, str]) -> str:
-    given = headers.get("traceparent", "")
+def _traceparent(headers: Headers) -> str:
+    given = _text(headers, b"traceparent")
     return given if len(given) == 55 and telemetry.context_of(given) else ""

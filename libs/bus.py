@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
 from libs import wire
-from libs.bus_reading import HandleRows, read
+from libs.bus_reading import HandleRows, NotJoined, read
 from libs.bus_writing import Writer
 from libs.events.base import AnyEvent, Fact
 from libs.kafka_security import client_config
@@ -84,8 +84,12 @@ class KafkaBus:
         await self._consume(group, topics, handle_rows, batch)
 
     async def _consume(self, group: str, topics: Collection[str], handle: HandleRows, batch: int) -> None:
-        async with _client(lambda: self._consumer(group, batch)) as consumer:
-            await read(consumer, topics, handle, group, batch)
+        while True:
+            async with _client(lambda: self._consumer(group, batch)) as consumer:
+                try:
+                    await read(consumer, topics, handle, group, batch)
+                except NotJoined:
+                    log.warning("the group comes to no terms; joining it anew", extra={"group": group})
 
     def _consumer(self, group: str, batch: int) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(

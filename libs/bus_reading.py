@@ -20,17 +20,32 @@ HandleRows: TypeAlias = Callable[[Sequence[Row]], Awaitable[None]]
 
 COMMIT_EVERY_S = 0.15  # a commit is dear everywhere; it follows the stored state, so late is safe
 POLL_MS = 200
+JOIN_WITHIN_S = 60.0  # twice the time that a member of a group has to give up what it reads
+
+
+class NotJoined(Exception):
+    """The group has not said for long what this member reads: it should come again as a new one."""
 
 
 async def read(
-    consumer: AIOKafkaConsumer, topics: Collection[str], handle: HandleRows, group: str, batch: int
+    consumer: AIOKafkaConsumer,
+    topics: Collection[str],
+    handle: HandleRows,
+    group: str,
+    batch: int,
+    join_within_s: float = JOIN_WITHIN_S,
 ) -> None:
-    """Give rows to `handle` for ever; cancelled, finish the batch in hand and commit it."""
+    """
+    Give rows to `handle` for ever; cancelled, finish the batch in hand and commit it.
+
+    :raises NotJoined: the group has not come to terms for `join_within_s`.
+    """
     lock = asyncio.Lock()
     done: dict[TopicPartition, int] = {}
-    consumer.subscribe(list(topics), listener=_Drain(consumer, lock, done, group))
+    drain = _Drain(consumer, lock, done, group)
+    consumer.subscribe(list(topics), listener=drain)
     try:
-        await _loop(consumer, lock, done, handle, group, batch)
+        await _loop(consumer, lock, done, handle, group, batch, drain, join_within_s)
     finally:
         with suppress(KafkaError, OSError, TimeoutError):
             async with asyncio.timeout(5):
@@ -44,10 +59,14 @@ async def _loop(
     handle: HandleRows,
     group: str,
     batch: int,
+    drain: "_Drain",
+    join_within_s: float,
 ) -> None:
     clock = asyncio.get_running_loop().time
     committed_at = clock()
     while True:
+        if drain.joining_since is not None and clock() - drain.joining_since > join_within_s:
+            raise NotJoined
         try:
             fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=batch)
         except KafkaError as error:
@@ -125,7 +144,11 @@ def _forget_lag(places: Collection[TopicPartition], group: str) -> None:
 
 
 class _Drain(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
-    """Before a partition is given away, finishes the batch in hand and commits it."""
+    """
+    Before a partition is given away, finishes the batch in hand and commits it.
+
+    `joining_since` is the loop's time since which the group has not said what this member reads.
+    """
 
     def __init__(
         self, consumer: AIOKafkaConsumer, lock: asyncio.Lock, done: dict[TopicPartition, int], group: str
@@ -134,14 +157,18 @@ class _Drain(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
         self._consumer = consumer
         self._lock = lock
         self._done = done
+        self._clock = asyncio.get_running_loop().time
+        self.joining_since: float | None = self._clock()
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         async with self._lock:
             if revoked:
                 await _commit(self._consumer, self._done)
         _forget_lag(revoked, self._group)
+        self.joining_since = self._clock()
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        self.joining_since = None
         log.info("partitions assigned", extra={"count": len(assigned)})
 
 

@@ -1,0 +1,58 @@
+"""What a reader does when the group does not say what it reads."""
+
+import asyncio
+from collections.abc import Collection
+from typing import Any
+
+import pytest
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+
+from libs.bus_reading import NotJoined, read
+
+PLACE = TopicPartition("trunkline.session", 0)
+
+
+class Group:
+    """A consumer whose group does what the test says."""
+
+    def __init__(self, terms: Collection[str]) -> None:
+        self.terms = list(terms)
+        self.listener: ConsumerRebalanceListener | None = None
+
+    def subscribe(self, topics: list[str], listener: ConsumerRebalanceListener) -> None:
+        self.listener = listener
+
+    async def getmany(self, **limits: Any) -> dict[TopicPartition, list[Any]]:
+        await asyncio.sleep(0.005)
+        assert self.listener is not None
+        match self.terms.pop(0) if self.terms else "":
+            case "assigned":
+                await self.listener.on_partitions_assigned({PLACE})
+            case "assigned nothing":
+                await self.listener.on_partitions_assigned(set())
+            case "revoked":
+                await self.listener.on_partitions_revoked({PLACE})
+        return {}
+
+    def assignment(self) -> set[TopicPartition]:
+        return set()
+
+
+async def reading(terms: Collection[str]) -> None:
+    async def handle(rows: Any) -> None:
+        raise AssertionError("nothing was there to read")
+
+    async with asyncio.timeout(0.3):
+        await read(Group(terms), ["trunkline.session"], handle, "g", 10, join_within_s=0.05)
+
+
+@pytest.mark.parametrize("terms", [[], ["assigned", "revoked"]])
+async def test_it_gives_up_where_the_group_comes_to_no_terms(terms: list[str]) -> None:
+    with pytest.raises(NotJoined):
+        await reading(terms)
+
+
+@pytest.mark.parametrize("terms", [["assigned"], ["assigned nothing"], ["assigned", "revoked", "assigned"]])
+async def test_it_goes_on_where_the_group_has_told_it_what_to_read(terms: list[str]) -> None:
+    with pytest.raises(TimeoutError):
+        await reading(terms)
