@@ -114,6 +114,7 @@ class Apply(Generic[S]):
         unknown = [key for key in wanted if key not in recent]
         loaded = {**recent, **(await self._store.load(unknown) if unknown else {})}
         logged = await self._logged(wanted, loaded)
+        applied = 0
         changes: list[Change[S]] = []
         to_tell: dict[Key, Sequence[AnyEvent]] = {}
         for key, events in wanted.items():
@@ -126,10 +127,12 @@ class Apply(Generic[S]):
             after = self._apply(stored, events, logged.get(key, frozenset()), now)
             results[key] = after
             to_tell[key] = after.untold
+            applied += len(after.applied) - len(stored.applied)
             if after is not stored:
                 after, evicted = trim(after, len(stored.applied))
                 results[key] = after = replace(after, version=base + 1)
                 changes.append(Change(key, base, after, evicted))
+        metrics.applied.labels(self._store.name).inc(applied)
         refused = await self._store.save(changes) if changes else set()
         metrics.conflicts.labels(self._store.name).inc(len(refused))
         # Where nothing was new, nothing was written, so no version was compared: the store may know better.
@@ -150,21 +153,17 @@ class Apply(Generic[S]):
                 state, facts = self._decide(stored.state, event, now)
             if not facts and state is stored.state and stored.version == 0 and not stored.applied:
                 continue  # nothing is known of it and nothing came to be known
-            if len({fact.id for fact in facts}) != len(facts):
+            if len(facts) > 1 and len({fact.id for fact in facts}) != len(facts):
                 raise AssertionError(f"{event.type} led to two facts of one id; tell them apart by `what`")
             numbered = [
                 self._stamp(fact, stored.sequence + place, traceparent) for place, fact in enumerate(facts, 1)
             ]
             stored = stored.then(state, event.id, numbered)
-            metrics.applied.labels(self._store.name).inc()
         return stored
 
     def _stamp(self, fact: AnyEvent, sequence: int, traceparent: str) -> AnyEvent:
-        return fact._replace(
-            sequence=sequence,
-            source=self._source,
-            traceparent=telemetry.child(traceparent, fact.id) if traceparent else "",
-        )
+        traceparent = telemetry.child(traceparent, fact.id) if traceparent else ""
+        return Event(*fact[:6], self._source, sequence, traceparent)
 
     async def _logged(
         self, wanted: Mapping[Key, Sequence[AnyEvent]], loaded: Mapping[Key, Stored[S]]

@@ -1,9 +1,9 @@
 """An aggregate as it is kept: its state, what was applied to it, and what is not yet known to be told."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from libs.events.base import AnyEvent
 
@@ -14,9 +14,8 @@ S = TypeVar("S")
 REMEMBERED = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """Names one aggregate of one tenant."""
+class Key(NamedTuple):
+    """Names one aggregate of one tenant; a tuple, since every event is looked up by it many times."""
 
     tenant: str
     id: str
@@ -42,12 +41,13 @@ class Stored(Generic[S]):
 
     def then(self, state: S, cause_id: str, facts: Sequence[AnyEvent]) -> "Stored[S]":
         """Return what is kept after one more event; the facts must be numbered already."""
-        return replace(
-            self,
-            state=state,
-            sequence=self.sequence + len(facts),
-            applied=(*self.applied, cause_id),
-            untold=(*self.untold, *facts),
+        return Stored(
+            state,
+            self.version,
+            self.sequence + len(facts),
+            (*self.applied, cause_id),
+            self.evicted,
+            (*self.untold, *facts) if facts else self.untold,
         )
 
 
@@ -59,13 +59,6 @@ class Change(Generic[S]):
     base_version: int
     stored: Stored[S]
     evicted_ids: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class Told:
-    """What this process knows to have told, until the store has been informed."""
-
-    versions: dict[Key, int] = field(default_factory=dict)
 
 
 class Store(Protocol[S]):
