@@ -18,6 +18,8 @@ Injure = Callable[[House, random.Random], Awaitable[None]]
 
 BREATH_S = 2.0  # between two faults, so that each meets a platform at work
 CRASHES_WITHIN_S = 8.0
+SKEW_S = 8.0  # less than what tokens are forgiven (10 s at the door, 15 s between services)
+SKEWED_S = 20.0
 PROCESSES = (*SERVICES, "gateway")
 
 
@@ -132,6 +134,32 @@ async def two_owners(house: House, dice: random.Random) -> None:
         await asyncio.sleep(SESSION_S + 3)
         house.signal(name, SIGCONT)
         house.note("routing stopped past its session, and resumed")
+
+
+async def wrong_clocks(house: House, dice: random.Random) -> None:
+    """Let one replica of everything be ahead and the other's clock jump, for a while, and set them right."""
+    await asyncio.gather(*(_skew(house, name, dice) for name in house.stack.names))
+    await asyncio.sleep(SKEWED_S)
+    for half in (True, False):
+        names = [name for name in house.stack.names if name.endswith("-2") == half]
+        await asyncio.gather(*(_set_right(house, name) for name in names))
+
+
+async def _skew(house: House, name: str, dice: random.Random) -> None:
+    service, _, number = name.partition("-")
+    module = service if service == "gateway" else f"services.{service}"
+    offsets = (SKEW_S,) if number else (0.0, SKEW_S, -SKEW_S)
+    await house.kill(name, SIGTERM)
+    command = (sys.executable, "-m", "tests.faults.skewing", module, *map(str, offsets))
+    await asyncio.to_thread(house.stack.launch, name, command)
+    await asyncio.to_thread(house.stack.await_ready, name)
+    house.note(f"clock of a process {'ahead' if number else 'jumping'} by {SKEW_S:g} s")
+
+
+async def _set_right(house: House, name: str) -> None:
+    await house.kill(name, SIGTERM)
+    await asyncio.to_thread(house.stack.put_back, name)
+    await house.restart(name)
 
 
 async def slow_consumer(house: House, dice: random.Random) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from libs import clock
-from tests.faults import crowds, injuries, races, records, takeover
+from tests.faults import adapters, crowds, injuries, races, records, takeover
 from tests.faults.crashing import STEPS
 from tests.faults.injuries import Injure, cut
 
@@ -54,6 +54,11 @@ def _processes() -> tuple[Scenario, ...]:
             no_server_errors=True,
         ),
         Scenario("two_owners", "each routing stopped past its session, and resumed", injuries.two_owners),
+        Scenario(
+            "service_clocks",
+            "clocks of all processes wrong: one replica ahead, the other jumping",
+            injuries.wrong_clocks,
+        ),
         Scenario("slow_consumer", "analytics and recording in fits and starts", injuries.slow_consumer),
     )
 
@@ -101,6 +106,8 @@ def _records_and_clients() -> tuple[Scenario, ...]:
             crowds.wrong_clocks,
             now=crowds.wrong_clock,
         ),
+        Scenario("late", "adapters tell late, twice and out of order", adapters.late),
+        Scenario("foreign", "an adapter ends the contacts of another tenant", adapters.foreign),
         Scenario("races", "hang-up at the answer, sign-out at the offer, double click", races.races),
         Scenario("surge", "far more events than are taken, for 10 s", crowds.surge),
         Scenario(
