@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.faults.house import SESSION_S
 from tests.faults.rules import RULES
+from tests.faults.takeover import BARE
 
 COLUMNS = (
     "scenario",
@@ -94,15 +95,19 @@ def _takeovers(results: Iterable[Mapping[str, Any]]) -> Iterable[str]:
     for result in results:
         for service, taken in result.get("takeovers", {}).items():
             times[service] += taken
-    yield "| service | takeovers | median | longest | in session time-outs |"
-    yield "|---|---|---|---|---|"
+    yield "| service | takeovers | median | longest | bare clients: median | longest | in session time-outs |"
+    yield "|---|---|---|---|---|---|---|"
     for service, taken in times.items():
-        longest = max(taken)
+        bare = times.get(f"{service}, {BARE}")
+        if bare is None:
+            continue
         row = (
             service,
             len(taken),
             f"{median(taken):.1f} s",
-            f"{longest:.1f} s",
-            f"{longest / SESSION_S:.2f}",
+            f"{max(taken):.1f} s",
+            f"{median(bare):.1f} s",
+            f"{max(bare):.1f} s",
+            f"{median(taken) / SESSION_S:.2f}",
         )
         yield "| " + " | ".join(map(str, row)) + " |"

@@ -15,6 +15,7 @@ from tests.faults.acknowledged import AcknowledgementLog
 from tests.faults.evidence import Finding
 from tests.faults.house import House
 from tests.faults.scenarios import Scenario
+from tests.faults.takeover import in_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,8 @@ async def run(house: House, scenario: Scenario, seed: int, size: Size, folder: P
     if scenario.no_server_errors:
         errors = tuple(log.answers.server_errors)
         findings.append(Finding("5xx", "no answer is a 5xx", sum(log.answers.statuses.values()), errors))
+    if house.takeovers:
+        findings.append(in_time(house.takeovers))
     findings.append(_seen_by_people(list(contacts.values())))
     return Result(
         scenario.name,
