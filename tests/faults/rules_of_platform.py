@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from tests.faults.evidence import Evidence, ends_of
-from tests.faults.topics import DEAD_LETTERS
+from tests.faults.topics import DEAD_LETTERS, Row
 
 MOST_MEMORY = 600 * 1024 * 1024  # of one process
 
@@ -66,9 +66,8 @@ def all_consumed(evidence: Evidence) -> Iterator[str | int]:
     letters: dict[tuple[str, int, int], set[str]] = defaultdict(set)
     for row in evidence.rows:
         if row.topic.endswith(DEAD_LETTERS):
-            mark = row.headers
-            place = (mark["dlq_topic"], int(mark["dlq_partition"]), int(mark["dlq_offset"]))
-            letters[place].add(mark["dlq_reason"])
+            for place in _places_of(row, evidence):
+                letters[place].add(row.headers["dlq_reason"])
     expected = {each.place: each.reason for each in evidence.poison}
     for place, reason in expected.items():
         yield 1
@@ -78,6 +77,15 @@ def all_consumed(evidence: Evidence) -> Iterator[str | int]:
         yield 1
         if place not in expected:
             yield f"the record at {place} was set aside as {reasons}, and it is a good one"
+
+
+def _places_of(letter: Row, evidence: Evidence) -> list[tuple[str, int, int]]:
+    """Return which records a dead letter is about: a service that reads events knows ids, not places."""
+    topic, number = letter.headers["dlq_topic"], int(letter.headers["dlq_partition"])
+    place = (topic, number, int(letter.headers["dlq_offset"]))
+    if number >= 0:
+        return [place]
+    return [row.place for row in evidence.rows if (row.topic, row.id) == (topic, letter.id)] or [place]
 
 
 def discreet(evidence: Evidence) -> Iterator[str | int]:

@@ -168,6 +168,22 @@ DEAD_LETTER = Row(
 )
 
 
+GONE = row("interaction.ended", 9, {"interaction_id": "c9", "by": "customer"})
+BY_ID = Row(
+    "trunkline.interaction-dlq",
+    0,
+    0,
+    "",
+    GONE.headers
+    | {
+        "dlq_topic": "trunkline.interaction",
+        "dlq_partition": "-1",
+        "dlq_offset": "-1",
+        "dlq_reason": "unknown_interaction",
+    },
+    b"",
+)
+
 WRONG: list[tuple[str, Callable[[Evidence], object]]] = [
     ("I1", without("session.contact_closed")),
     ("I1", with_more(row("session.contact_closed", 9, CLOSED | {"outcome": "failed"}, 5))),
@@ -199,6 +215,7 @@ WRONG: list[tuple[str, Callable[[Evidence], object]]] = [
     ("I12", changed("committed", {("routing", "trunkline.queue", 0): 4})),
     ("I12", changed("poison", [Poison(("trunkline.visitor", 0, 5), "bad_data")])),
     ("I12", with_more(DEAD_LETTER)),
+    ("I12", with_more(GONE, BY_ID)),
     ("I13", changed("log_lines", [("gateway", "Bearer eyJhbGciOi")])),
     ("I14", with_more(row("session.wrapped_up", 9, CLOSED | {"agent_id": "ana", "wrap_up_ms": -1}, 5))),
     ("S", gap_in_a_stream),
@@ -220,6 +237,14 @@ def test_it_lets_a_client_be_put_off_when_he_is_told_for_how_long(tmp_path: Path
     given = evidence(tmp_path)
 
     answered(503, **{"retry-after": "1"})(given)
+
+    assert found(given) == {}
+
+
+def test_it_knows_the_record_of_a_dead_letter_by_its_event_where_no_place_is_named(tmp_path: Path) -> None:
+    given = evidence(tmp_path)
+    given.rows = [*given.rows, GONE, BY_ID]
+    given.poison = [Poison(GONE.place, "unknown_interaction")]
 
     assert found(given) == {}
 
