@@ -10,6 +10,7 @@ from signal import SIGCONT, SIGSTOP, SIGTERM
 
 import pymongo.errors
 
+from deploy.dev.processes import ServerFailed
 from libs.settings import SERVICES
 from tests.faults.house import SESSION_S, House
 from tests.faults.proxy import Direction, Proxy
@@ -17,7 +18,8 @@ from tests.faults.proxy import Direction, Proxy
 Injure = Callable[[House, random.Random], Awaitable[None]]
 
 BREATH_S = 2.0  # between two faults, so that each meets a platform at work
-CRASHES_WITHIN_S = 8.0
+CRASHES_WITHIN_S = 8.0  # once it is ready; else it has nothing to do
+CRASHES_AT_ONCE = 3
 SKEW_S = 8.0  # less than what tokens are forgiven (10 s at the door, 15 s between services)
 SKEWED_S = 20.0
 PROCESSES = (*SERVICES, "gateway")
@@ -54,8 +56,13 @@ def kill_at(step: str, processes: tuple[str, ...] = PROCESSES) -> Injure:
     """Kill each of the processes at a step of its work, its replica going on meanwhile."""
 
     async def injure(house: House, dice: random.Random) -> None:
-        for service in processes:
-            await _crash(house, service, step, dice.randint(1, 4))
+        gate = asyncio.Semaphore(CRASHES_AT_ONCE)
+
+        async def crash(service: str, passes: int) -> None:
+            async with gate:
+                await _crash(house, service, step, passes)
+
+        await asyncio.gather(*(crash(service, dice.randint(1, 4)) for service in processes))
 
     return injure
 
@@ -77,6 +84,8 @@ async def _crash(house: House, service: str, step: str, passes: int) -> None:
 
 async def _dies(house: House, name: str) -> bool:
     child = house.stack.child(name)
+    with suppress(ServerFailed):  # it may die of its first work, before it says that it is ready
+        await asyncio.to_thread(house.stack.await_ready, name)
     for _ in range(round(CRASHES_WITHIN_S / 0.1)):
         if not child.is_alive():
             return True
