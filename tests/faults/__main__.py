@@ -6,9 +6,12 @@ Results are kept under .local/faults, one line of JSON each; docs/reliability.md
 
 import argparse
 import asyncio
+import json
+import shutil
 import signal
 import sys
 import traceback
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -51,6 +54,7 @@ def _one(house: House, scenario: Scenario, seed: int, size: Size) -> int:
     try:
         result = asyncio.run(run(house, scenario, seed, size, KEPT))
     except Exception:  # noqa: BLE001 - the edge of the process: the other faults are still tried
+        _keep_evidence(house, scenario, seed)
         sys.stdout.write(
             f"{scenario.name:<22} seed {seed} did not run to its end\n{traceback.format_exc()}\n"
         )
@@ -63,10 +67,22 @@ def _one(house: House, scenario: Scenario, seed: int, size: Size) -> int:
         f"{result.contacts} contacts, {checked} checks, {len(result.breaches)} breaches, "
         f"{result.took_s:g} s\n"
     )
+    if result.breaches:
+        _keep_evidence(house, scenario, seed)
     for breach in result.breaches[:20]:
         sys.stdout.write(f"    {breach}\n")
     sys.stdout.flush()
     return len(result.breaches)
+
+
+def _keep_evidence(house: House, scenario: Scenario, seed: int) -> None:
+    """Copy the processes' logs and all records, to find out what went wrong when the house is gone."""
+    folder = KEPT / f"{scenario.name}-{seed}"
+    shutil.copytree(house.stack.folder / "logs", folder / "logs", dirs_exist_ok=True)
+    with (folder / "records.jsonl").open("w", encoding="utf-8") as file:
+        for row in asyncio.run(house.rows()):
+            line = {**asdict(row), "value": row.value[:4000].decode("utf-8", "replace")}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":
