@@ -30,10 +30,10 @@ async def judge(house: House, log: AcknowledgementLog) -> list[Finding]:
     What does not hold is looked at again for as long as it may take to settle; then it is a breach.
     """
     began = time.monotonic()
-    places: set[tuple[str, str, int]] = set()
+    read: set[tuple[str, str]] = set()
     told = -1
     while True:
-        evidence = await _gather(house, log, places)
+        evidence = await _gather(house, log, read)
         evidence.settled_s = time.monotonic() - began
         findings = await asyncio.to_thread(check, evidence)
         is_quiet, told = told == len(evidence.rows), len(evidence.rows)
@@ -43,9 +43,9 @@ async def judge(house: House, log: AcknowledgementLog) -> list[Finding]:
         await asyncio.sleep(1)
 
 
-async def _gather(house: House, log: AcknowledgementLog, places: set[tuple[str, str, int]]) -> Evidence:
-    places |= await asyncio.to_thread(_read_places, house)
-    offsets = await _offsets(house, places)
+async def _gather(house: House, log: AcknowledgementLog, read: set[tuple[str, str]]) -> Evidence:
+    read |= await asyncio.to_thread(_topics_read, house)
+    offsets = await _offsets(house, read)
     untold = await asyncio.to_thread(_untold, house)
     report = await _report(house)
     return Evidence(
@@ -68,19 +68,19 @@ def _closed(rows: Sequence[Row]) -> set[str]:
     return {row.data["interaction_id"] for row in rows if row.name == CLOSED}
 
 
-def _read_places(house: House) -> set[tuple[str, str, int]]:
-    """Return which group reads which partitions, by the processes' own metrics."""
+def _topics_read(house: House) -> set[tuple[str, str]]:
+    """Return which group reads which topics, by the processes' own metrics."""
     found = {place for name in house.stack.names for place in places_of(house, name)}
-    return {(group, topic, int(number)) for group, number, topic in found}
+    return {(group, topic) for group, _, topic in found}
 
 
-async def _offsets(house: House, places: set[tuple[str, str, int]]) -> dict[tuple[str, str, int], int]:
-    groups: dict[str, set[tuple[str, int]]] = {}
-    for group, topic, number in places:
-        groups.setdefault(group, set()).add((topic, number))
+async def _offsets(house: House, read: set[tuple[str, str]]) -> dict[tuple[str, str, int], int]:
+    topics: dict[str, set[str]] = {}
+    for group, topic in read:
+        topics.setdefault(group, set()).add(topic)
     found: dict[tuple[str, str, int], int] = {}
-    for group, read in groups.items():
-        offsets = await committed(house.broker.address, group, read)
+    for group, names in topics.items():
+        offsets = await committed(house.broker.address, group, names)
         found |= {(group, *place): offset for place, offset in offsets.items()}
     return found
 

@@ -1,6 +1,7 @@
 """All records of all topics, read by a plain Kafka client: none of our code stands between."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -106,18 +107,24 @@ async def all_rows(bootstrap: str) -> list[Row]:
         await consumer.stop()
 
 
-async def committed(bootstrap: str, group: str, places: set[tuple[str, int]]) -> dict[tuple[str, int], int]:
-    """Return how far a group says it has come; a partition it never committed is left out."""
+async def committed(bootstrap: str, group: str, topics: Collection[str]) -> dict[tuple[str, int], int]:
+    """
+    Return how far a group says it has come with every partition of some topics, 0 where it said nothing.
+
+    All of them, since the one that nobody reads any more is the one to be found.
+    """
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False)
     await consumer.start()
     try:
-        partitions = {TopicPartition(*place): place for place in places}
-        consumer.assign(list(partitions))
-        found: dict[tuple[str, int], int] = {}
-        for partition, place in partitions.items():
-            offset = await consumer.committed(partition)
-            if offset is not None and offset >= 0:
-                found[place] = offset
-        return found
+        await consumer.topics()
+        partitions = [
+            TopicPartition(topic, number)
+            for topic in sorted(topics)
+            for number in sorted(consumer.partitions_for_topic(topic) or ())
+        ]
+        consumer.assign(partitions)
+        return {
+            (each.topic, each.partition): max(0, await consumer.committed(each) or 0) for each in partitions
+        }
     finally:
         await consumer.stop()
