@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from signal import SIGCONT, SIGSTOP, SIGTERM
+from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 
 import pymongo.errors
 
@@ -70,22 +70,28 @@ def kill_at(step: str, processes: tuple[str, ...] = PROCESSES) -> Injure:
 async def _crash(house: House, service: str, step: str, passes: int) -> None:
     """Let a replica be one that dies at the step; where it has nothing to do, let it be the other one."""
     module = service if service == "gateway" else f"services.{service}"
-    for name in house.replicas(service):
+    names = house.replicas(service)
+    for name, other in zip(names, reversed(names), strict=True):
         await house.kill(name, SIGTERM)
         command = (sys.executable, "-m", "tests.faults.crashing", module, step, str(passes))
         await asyncio.to_thread(house.stack.launch, name, command)
+        with suppress(ServerFailed):  # it may die of its first work, before it says that it is ready
+            await asyncio.to_thread(house.stack.await_ready, name)
+        if service == "gateway" and house.stack.child(name).is_alive():
+            await _restart_gently(house, other)  # people have gone there, and come back
         died = await _dies(house, name)
+        ended = await house.kill(name)
+        if ended != -SIGKILL:
+            raise AssertionError(f"{name} ended with {ended} before it was killed")
+        house.note(f"kill -9 of {service} when {step if died else 'idle'}")
         await asyncio.to_thread(house.stack.put_back, name)
         await house.restart(name)
         if died:
-            house.note(f"kill -9 of {service} when {step}")
             return
 
 
 async def _dies(house: House, name: str) -> bool:
     child = house.stack.child(name)
-    with suppress(ServerFailed):  # it may die of its first work, before it says that it is ready
-        await asyncio.to_thread(house.stack.await_ready, name)
     for _ in range(round(CRASHES_WITHIN_S / 0.1)):
         if not child.is_alive():
             return True
