@@ -30,10 +30,8 @@ def main() -> int:
     parser.add_argument("--only", default="", help="some of them, by comma: " + ", ".join(known))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=1, help="how often, each time with the next seed")
-    parser.add_argument("--short", action="store_true", help="fewer people, shorter stops")
+    parser.add_argument("--short", action="store_true", help="fewer people")
     chosen = parser.parse_args()
-    if chosen.short:
-        known = scenarios.everything(stopped_s=8.0)
     names = [name.strip() for name in chosen.only.split(",") if name.strip()] or list(known)
     if unknown := [name for name in names if name not in known]:
         parser.error(f"there is no {', '.join(unknown)}")
