@@ -1,22 +1,18 @@
 """The application: documented routes, hot routes beside them, sockets, and the limits around it all."""
 
-import re
-from base64 import b64encode
 from collections.abc import Sequence
-from hashlib import sha256
 from importlib import import_module
 from time import perf_counter
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway import openapi, problems
+from gateway import documentation, openapi, problems
 from gateway.ingest import PATH, Ingest
 from gateway.limits import BodyLimit, body_limits
 from gateway.parts import Parts
@@ -26,7 +22,6 @@ from gateway.sockets.watching import interaction_socket, supervisor_socket
 from libs import metrics
 from libs.errors import Unavailable
 
-CDN = "https://cdn.jsdelivr.net"  # of the documentation's scripts, as FastAPI has it
 # An answer is data: no browser may take it for a page, frame it, or tell others where it was read.
 ALWAYS = (
     (b"x-content-type-options", b"nosniff"),
@@ -84,9 +79,6 @@ def sockets() -> list[WebSocketRoute]:
 
 
 def _pages(parts: Parts, document: dict[str, Any]) -> list[Route]:
-    page = bytes(get_swagger_ui_html(openapi_url="/v1/openapi.json", title="Trunkline").body).decode()
-    policy = policy_of(page)
-
     async def welcome(request: Request) -> Response:
         return JSONResponse(
             {
@@ -100,9 +92,6 @@ def _pages(parts: Parts, document: dict[str, Any]) -> list[Route]:
 
     async def described(request: Request) -> Response:
         return JSONResponse(document)
-
-    async def docs(request: Request) -> Response:
-        return HTMLResponse(page, headers={"Content-Security-Policy": policy})
 
     async def livez(request: Request) -> Response:
         return JSONResponse({"status": "alive"})
@@ -118,23 +107,10 @@ def _pages(parts: Parts, document: dict[str, Any]) -> list[Route]:
         Route("/", welcome, name="welcome"),
         Route("/v1/openapi.json", described, name="openapi"),
         Route("/openapi.json", described, name="openapi"),
-        Route("/docs", docs, name="docs"),
+        *documentation.routes("/v1/openapi.json"),
         Route("/livez", livez, name="livez"),
         Route("/readyz", readyz, name="readyz"),
     ]
-
-
-def policy_of(page: str) -> str:
-    """Return the content security policy of the documentation: its own script by its digest, and one CDN."""
-    digests = (
-        sha256(script.encode()).digest() for script in re.findall(r"<script>(.*?)</script>", page, re.S)
-    )
-    scripts = " ".join(f"'sha256-{b64encode(digest).decode()}'" for digest in digests)
-    return (
-        f"default-src 'none'; script-src {CDN} {scripts}; style-src {CDN} 'unsafe-inline'; "
-        "img-src 'self' data: https://fastapi.tiangolo.com; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
 
 
 def guarded(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

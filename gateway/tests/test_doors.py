@@ -189,14 +189,22 @@ async def test_it_lets_no_browser_take_an_answer_for_a_page(method: str, path: s
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_its_documentation_runs_its_own_script_and_no_other() -> None:
+async def test_its_documentation_loads_files_of_its_own_and_runs_no_other_script() -> None:
     answer = await Door().ask("GET", "/docs")
 
     policy = answer.headers["content-security-policy"]
     (script,) = re.findall(r"<script>(.*?)</script>", answer.text, re.S)
     assert base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() in policy
-    assert "script-src https://cdn.jsdelivr.net 'sha256-" in policy
+    assert "script-src 'self' 'sha256-" in policy
     assert "frame-ancestors 'none'" in policy
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', answer.text)
+    assert len(loaded) == 3
+    assert "http" not in policy
+    for path in loaded:
+        file = await Door().ask("GET", path)
+        assert (file.status_code, len(file.content) > 100) == (200, True)
+        assert file.headers["content-type"].partition(";")[0] in ("text/css", "text/javascript", "image/png")
+        assert file.headers["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize("path", ["/v1/tickets", "/v1/recordings?session_id=s", "/oidc/token", "/v1/events"])

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from libs import bus, clock, mongo, objects, topics, wire
@@ -187,6 +186,7 @@ async def test_it_is_read_with_duckdb_in_one_line(
             await archive.Archive(store, journal, clock.now, 0).keep(life(9, tenant))
     (query,) = re.findall(r"```sql\n(.*?)\n```", DOCS.read_text(), re.DOTALL)
     monkeypatch.chdir(tmp_path)
+    import duckdb
 
     counted = duckdb.execute(query).fetchall()
     of_one = duckdb.execute(
