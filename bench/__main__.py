@@ -22,6 +22,7 @@ BENCHES = {
     "G13": "bench.g13_auth",
     "G14": "bench.g14_recovery",
     "G15": "bench.g15_audit",
+    "G16": "bench.g16_other_gateway",
 }
 
 
