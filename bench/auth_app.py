@@ -60,8 +60,8 @@ DOOR = Door()
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     service.spare_the_collector()
     verifier = VERIFIERS[os.environ["BENCH_AUTH"]]((ISSUER.issuer,), clock.now)
-    async with bus.connect(SETTINGS, "/bench") as kafka:
-        DOOR.ingest = Ingest(kafka, verifier, Rates(SETTINGS), clock.now, 10.0)
+    async with bus.connect(SETTINGS, "/bench", patience_s=10.0) as kafka:
+        DOOR.ingest = Ingest(kafka, verifier, Rates(SETTINGS), clock.now)
         yield
 
 

@@ -46,7 +46,9 @@ async def main() -> None:
         database = await stack.enter_async_context(
             mongo.connect(settings.mongo_url, settings.database_of("gateway"))
         )
-        kafka = await stack.enter_async_context(bus.connect(settings, SOURCE))
+        kafka = await stack.enter_async_context(
+            bus.connect(settings, SOURCE, patience_s=settings.gateway_publish_timeout_s)
+        )
         services = await stack.enter_async_context(parts.services(settings, clock.now))
         conversations, streams = MongoStore(database, CONVERSATIONS), MongoStore(database, STREAMS)
         answers = Answers(database, clock.now)

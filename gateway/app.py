@@ -56,7 +56,7 @@ def application(parts: Parts) -> ASGIApp:
     app.state.parts = parts
     problems.install(app)
     document = openapi.describe(app)
-    hot = Ingest(parts.bus, parts.verifier, parts.rates, parts.now, parts.settings.gateway_publish_timeout_s)
+    hot = Ingest(parts.bus, parts.verifier, parts.rates, parts.now)
     first: list[Any] = [Route(PATH, hot, methods=["POST"], name="ingest_events"), *sockets()]
     app.router.routes[:0] = first
     app.router.routes.extend(_pages(parts, document))

@@ -1,6 +1,5 @@
 """POST /v1/events: events of channel adapters, acknowledged only when they are durably on the bus."""
 
-import asyncio
 import collections
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -35,12 +34,11 @@ Headers = Mapping[bytes, bytes]
 class Ingest:
     """An ASGI endpoint of its own: nothing stands between the socket and the bus but what is needed."""
 
-    def __init__(self, bus: Bus, verifier: Verifier, rates: Rates, now: Now, timeout_s: float) -> None:
+    def __init__(self, bus: Bus, verifier: Verifier, rates: Rates, now: Now) -> None:
         self._bus = bus
         self._verifier = verifier
         self._rates = rates
         self._now = now
-        self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
@@ -89,14 +87,13 @@ class Ingest:
 
     async def _publish(self, events: Sequence[AnyEvent]) -> None:
         try:
-            async with asyncio.timeout(self._timeout_s):
-                await self._bus.publish(events)
-        except TimeoutError:
-            raise Unavailable(
-                "bus_unreachable", "the bus does not answer; send the same events again", retry_after_s=2
-            ) from None
+            await self._bus.publish(events)
         except Unavailable as error:
-            raise Unavailable(error.reason, error.text, retry_after_s=2) from None
+            text = f"{error.text}; send the same events again"
+            raise Unavailable(error.reason, text, retry_after_s=2) from None
+        if len(events) == 1:
+            _ingested(events[0].data.type).inc()
+            return
         for name, count in collections.Counter([event.data.type for event in events]).items():
             _ingested(name).inc(count)
 

@@ -139,9 +139,13 @@ async def _client(make: Callable[[], Any]) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
-async def connect(settings: Settings, source: str, *, idempotent: bool = True) -> AsyncIterator[KafkaBus]:
+async def connect(
+    settings: Settings, source: str, *, idempotent: bool = True, patience_s: float | None = None
+) -> AsyncIterator[KafkaBus]:
     """
     Yield the bus; `source` names the teller, e.g. "/trunkline/routing".
+
+    `publish` raises Unavailable after `patience_s`; without it, it waits for as long as it is waited for.
 
     The producer is idempotent where the broker grants it, else acks=all with a notice in the log.
     """
@@ -163,7 +167,7 @@ async def connect(settings: Settings, source: str, *, idempotent: bool = True) -
         log.warning("the broker refuses idempotent producers; acks=all without idempotence is used")
         idempotent = False
     async with _client(lambda: producer(idempotent)) as client:
-        writer = Writer(client)
+        writer = Writer(client, patience_s)
         task = asyncio.create_task(writer.run())
         try:
             yield KafkaBus(settings, writer, source)

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import logging
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any
 
@@ -23,6 +23,7 @@ def _hash(key: bytes) -> int:
     return int(_murmur2(key)) & 0x7FFFFFFF
 
 
+LOOK_EVERY_S = 0.1
 MOST_WAITING = 20_000  # callers: so many have a bus that does not answer, and memory has an end
 
 
@@ -31,11 +32,14 @@ class Writer:
     Writes what many callers hand in as few requests as possible.
 
     One flush is on its way at a time; what arrives meanwhile goes with the next. So order is kept, and the
-    batch grows with the load by itself.
+    batch grows with the load by itself. Who has waited for `patience_s` is told that the bus does not answer.
     """
 
-    def __init__(self, client: AIOKafkaProducer) -> None:
+    def __init__(self, client: AIOKafkaProducer, patience_s: float | None = None) -> None:
         self._client = client
+        self._patience_s = patience_s
+        self._deadlines: deque[tuple[float, asyncio.Future[None]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
         self._waiting: list[tuple[Sequence[Record], asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
         self._places: dict[str, list[TopicPartition]] = {}
@@ -47,10 +51,24 @@ class Writer:
             return
         if len(self._waiting) >= MOST_WAITING:
             raise Unavailable("bus_busy", "too many wait for the bus already")
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
         self._waiting.append((records, done))
         self._wake.set()
+        if self._patience_s is not None:
+            self._deadlines.append((loop.time() + self._patience_s, done))
+            if self._timer is None:
+                self._timer = loop.call_later(LOOK_EVERY_S, self._look, loop)
         await done
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Tell those who have waited too long; one timer for all, since one for each costs too much."""
+        now, deadlines = loop.time(), self._deadlines
+        while deadlines and (deadlines[0][1].done() or deadlines[0][0] <= now):
+            _, done = deadlines.popleft()
+            if not done.done():
+                done.set_exception(Unavailable("bus_unreachable", "the bus does not answer"))
+        self._timer = loop.call_later(LOOK_EVERY_S, self._look, loop) if deadlines else None
 
     async def run(self) -> None:
         while True:

@@ -4,7 +4,7 @@ import hashlib
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import structlog
 from opentelemetry import trace
@@ -92,22 +92,18 @@ def context_of(traceparent: str) -> trace.SpanContext | None:
     return None
 
 
-@contextmanager
-def applying(event: AnyEvent, store: str) -> Iterator[str]:
-    """Cover the decision on one event by a span, where spans are exported; yield its traceparent."""
-    if not _exporting:
-        yield event.traceparent or rooted(event.id)
-        return
-    with span(f"apply {store}", event.traceparent or rooted(event.id), SpanKind.CONSUMER) as traceparent:
-        yield traceparent
+def applying(event: AnyEvent, store: str) -> AbstractContextManager[str]:
+    """Cover the decision on one event by a span, as `span` does."""
+    return span(f"apply {store}", event.traceparent or rooted(event.id), SpanKind.CONSUMER)
+
+
+def span(name: str, parent: str, kind: SpanKind = SpanKind.INTERNAL) -> AbstractContextManager[str]:
+    """Cover a piece of work by a span below `parent`, where spans are exported; yield its traceparent."""
+    return _span(name, parent, kind) if _exporting else nullcontext(parent)
 
 
 @contextmanager
-def span(name: str, parent: str, kind: SpanKind = SpanKind.INTERNAL) -> Iterator[str]:
-    """Cover a piece of work by a span below `parent`, and yield its own traceparent."""
-    if not _exporting:
-        yield parent
-        return
+def _span(name: str, parent: str, kind: SpanKind) -> Iterator[str]:
     remote = context_of(parent)
     context = trace.set_span_in_context(NonRecordingSpan(remote)) if remote else None
     with _tracer.start_as_current_span(name, context=context, kind=kind) as current:

@@ -191,7 +191,7 @@ class Link:
             before = await self.parts.acts.find(act)
             if before is None:
                 raise
-            await self._publish(before)
+            await self.parts.bus.publish([before])
             event_id = before.id
         self._done[command.id] = act.print, event_id
         if len(self._done) > REMEMBERED:
@@ -212,15 +212,8 @@ class Link:
             traceparent=telemetry.rooted(event_id),
         )
         event = await self.parts.acts.keep(self._act(command), event)
-        await self._publish(event)
+        await self.parts.bus.publish([event])
         return event.id
-
-    async def _publish(self, event: AnyEvent) -> None:
-        try:
-            async with asyncio.timeout(self.parts.settings.gateway_publish_timeout_s):
-                await self.parts.bus.publish([event])
-        except TimeoutError:
-            raise Unavailable("bus_unreachable", "the bus does not answer; send it again") from None
 
     def _act(self, command: Command) -> Act:
         return Act(self.event_id(command), print_of(command.model_dump_json()))

@@ -20,7 +20,7 @@ HEAD = b"POST / HTTP/1.1\r\nHost: x\r\n"
 class Hasty(Patience):
     """Waits as long as a test has time."""
 
-    patience_s = 0.2
+    patience_s = 0.6
 
 
 async def echo(request: Request) -> Response:
@@ -73,11 +73,11 @@ async def test_it_ends_a_second_request_that_does_not_come(port: int) -> None:
 
 
 async def test_it_takes_a_body_that_comes_slowly_but_comes(port: int) -> None:
-    pieces = [b"x" * 5000] * 8
+    pieces = [b"x" * 5000] * 12
 
-    head = HEAD + b"Connection: close\r\nContent-Length: 40000\r\n\r\n"
+    head = HEAD + b"Connection: close\r\nContent-Length: 60000\r\n\r\n"
 
-    assert (await answered(port, head, *pieces, pause_s=0.1)).endswith(b"40000")
+    assert (await answered(port, head, *pieces, pause_s=0.1)).endswith(b"60000")
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,8 @@ class Wrong(StandingStill):
 
 
 @asynccontextmanager
-async def writing(client: Any) -> AsyncIterator[Writer]:
-    writer = Writer(client)
+async def writing(client: Any, patience_s: float | None = None) -> AsyncIterator[Writer]:
+    writer = Writer(client, patience_s)
     task = asyncio.create_task(writer.run())
     try:
         yield writer
@@ -83,6 +83,19 @@ async def test_it_does_not_write_what_nobody_waits_for_any_more() -> None:
         await asyncio.gather(first, last)
 
         assert client.written == [b"value", b"last"]
+
+
+async def test_it_tells_those_who_have_waited_too_long() -> None:
+    client = StandingStill()
+    async with writing(client, patience_s=0.05) as writer:
+        waiting = [asyncio.create_task(writer.write([RECORD])) for _ in range(2)]
+        async with asyncio.timeout(5):
+            told = await asyncio.gather(*waiting, return_exceptions=True)
+
+        assert [type(each) for each in told] == [Unavailable, Unavailable]
+        client.goes_on.set()
+        async with asyncio.timeout(5):
+            await writer.write([RECORD])  # who comes later has patience anew
 
 
 async def test_it_refuses_more_than_it_can_hold(monkeypatch: pytest.MonkeyPatch) -> None:

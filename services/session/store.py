@@ -56,21 +56,21 @@ def place_of(session: Session) -> Place:
 def index(session: Session) -> Document:
     """Return what a session is found by."""
     is_open = session.closed_at is None
-    place = place_of(session)
+    living = [each for each in session.contacts if each.phase != "closed"]
     found_by: Document = {
-        "interactions": [f"{session.tenant}/{name}" for name in place.interaction_ids],
+        "interactions": [f"{session.tenant}/{each.interaction_id}" for each in session.contacts],
         "journey": session.journey_id,
         "visitors": list(session.visitor_ids),
         "customer": session.customer_id,
         "channels": list({each.channel for each in session.contacts}),
         "open": is_open,
-        "living": sorted(place.living),
-        "external": sorted(place.external),
+        "living": sorted([each.interaction_id for each in living]),
+        "external": sorted([each.interaction_id for each in living if each.external]),
         "active_at": session.active_at,
         "began_at": session.began_at,
     }
-    if is_open and place.keys:
-        found_by["keys"] = list(place.keys)
+    if is_open and (keys := keys_of(session.tenant, session.identities, session.visitor_ids)):
+        found_by["keys"] = list(keys)
     if is_open and session.opening_keys:
         found_by["opening_keys"] = list(session.opening_keys)
     return found_by
