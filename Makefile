@@ -70,8 +70,9 @@ integration: ## tests with a real MongoDB, broker, object store and the real ser
 	@echo "== tests with real servers"
 	@$(RUN) pytest -q -m real  # one after the other: each starts servers and processes that want both cores
 
-faults: setup ## every fault on the real parts, checked: ONLY=two_owners SEED=1 ROUNDS=1
-	@$(RUN) tests.faults $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS))
+faults: setup ## every fault on the real parts, checked: ONLY=two_owners SEED=1 ROUNDS=1 SHORT=1
+	@$(RUN) tests.faults $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	  $(if $(SHORT),--short)
 
 attacks: setup ## attack every route, socket and RPC at length: EXAMPLES=200 SEED=1
 	@ATTACK_EXAMPLES=$(or $(EXAMPLES),200) ATTACK_SEED=$(or $(SEED),1) $(RUN) pytest -q -m real tests/attacks
