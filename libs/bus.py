@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
 from libs import wire
+from libs.bus_joining import Rounds, dismiss
 from libs.bus_reading import HandleRows, NotJoined, read
 from libs.bus_writing import Writer
 from libs.events.base import AnyEvent, Fact
@@ -86,10 +87,13 @@ class KafkaBus:
     async def _consume(self, group: str, topics: Collection[str], handle: HandleRows, batch: int) -> None:
         while True:
             async with _client(lambda: self._consumer(group, batch)) as consumer:
+                rounds = Rounds(consumer)
                 try:
-                    await read(consumer, topics, handle, group, batch)
+                    await read(consumer, topics, handle, group, batch, rounds=rounds)
                 except NotJoined:
                     log.warning("the group comes to no terms; joining it anew", extra={"group": group})
+            if rounds.absent:
+                await dismiss(lambda: self._consumer(group, batch), topics, rounds.absent)
 
     def _consumer(self, group: str, batch: int) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(

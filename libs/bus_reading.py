@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
 from libs import metrics
+from libs.bus_joining import Rounds
 from libs.errors import Unavailable
 from libs.reading import RETRY_S, Row
 
@@ -34,18 +35,19 @@ async def read(
     group: str,
     batch: int,
     join_within_s: float = JOIN_WITHIN_S,
+    rounds: Rounds | None = None,
 ) -> None:
     """
     Give rows to `handle` for ever; cancelled, finish the batch in hand and commit it.
 
-    :raises NotJoined: the group has not come to terms for `join_within_s`.
+    :raises NotJoined: the group has not come to terms for `join_within_s`, or waits for a leader who is gone.
     """
     lock = asyncio.Lock()
     done: dict[TopicPartition, int] = {}
     drain = _Drain(consumer, lock, done, group)
     consumer.subscribe(list(topics), listener=drain)
     try:
-        await _loop(consumer, lock, done, handle, group, batch, drain, join_within_s)
+        await _loop(consumer, lock, done, handle, group, batch, drain, join_within_s, rounds)
     finally:
         with suppress(KafkaError, OSError, TimeoutError):
             async with asyncio.timeout(5):
@@ -61,11 +63,14 @@ async def _loop(
     batch: int,
     drain: "_Drain",
     join_within_s: float,
+    rounds: Rounds | None,
 ) -> None:
     clock = asyncio.get_running_loop().time
     committed_at = clock()
     while True:
-        if drain.joining_since is not None and clock() - drain.joining_since > join_within_s:
+        if drain.joining_since is not None and (
+            clock() - drain.joining_since > join_within_s or (rounds is not None and rounds.absent)
+        ):
             raise NotJoined
         try:
             fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=batch)

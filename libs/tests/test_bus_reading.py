@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -50,6 +51,17 @@ async def reading(terms: Collection[str]) -> None:
 async def test_it_gives_up_where_the_group_comes_to_no_terms(terms: list[str]) -> None:
     with pytest.raises(NotJoined):
         await reading(terms)
+
+
+async def test_it_gives_up_at_once_where_the_leader_of_the_group_is_gone() -> None:
+    async def handle(rows: Any) -> None:
+        raise AssertionError("nothing was there to read")
+
+    gone: Any = SimpleNamespace(absent="ghost")
+
+    with pytest.raises(NotJoined):
+        async with asyncio.timeout(0.3):
+            await read(Group([]), ["trunkline.session"], handle, "g", 10, rounds=gone)
 
 
 @pytest.mark.parametrize("terms", [["assigned"], ["assigned nothing"], ["assigned", "revoked", "assigned"]])
