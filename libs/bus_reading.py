@@ -83,9 +83,10 @@ async def _loop(
             fetched = {place: rows for place, rows in fetched.items() if place in mine}
             if fetched:
                 await _finish(asyncio.ensure_future(_handle(handle, merge(fetched), group)), fetched, done)
-            if done and clock() - committed_at >= COMMIT_EVERY_S:
-                await _commit(consumer, done)
-                _report_lag(consumer, group)
+            if clock() - committed_at >= COMMIT_EVERY_S:
+                if done:
+                    await _commit(consumer, done)
+                _report_lag(consumer, group)  # also of what was just taken over, before anything comes
                 committed_at = clock()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 
+from libs import metrics
 from libs.bus_reading import NotJoined, read
 
 PLACE = TopicPartition("trunkline.session", 0)
@@ -39,6 +40,22 @@ class Group:
         return set()
 
 
+class Behind(Group):
+    """The same, with a partition of seven records of which three were read before it came."""
+
+    _subscription = SimpleNamespace(
+        subscription=SimpleNamespace(
+            assignment=SimpleNamespace(state_value=lambda place: SimpleNamespace(position=3))
+        )
+    )
+
+    def assignment(self) -> set[TopicPartition]:
+        return {PLACE}
+
+    def highwater(self, place: TopicPartition) -> int:
+        return 7
+
+
 async def reading(terms: Collection[str]) -> None:
     async def handle(rows: Any) -> None:
         raise AssertionError("nothing was there to read")
@@ -62,6 +79,17 @@ async def test_it_gives_up_at_once_where_the_leader_of_the_group_is_gone() -> No
     with pytest.raises(NotJoined):
         async with asyncio.timeout(0.3):
             await read(Group([]), ["trunkline.session"], handle, "g", 10, rounds=gone)
+
+
+async def test_it_says_how_far_behind_it_is_before_it_has_read_anything() -> None:
+    async def handle(rows: Any) -> None:
+        raise AssertionError("nothing was there to read")
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.4):
+            await read(Behind(["assigned"]), ["trunkline.session"], handle, "behind", 10)
+
+    assert metrics.lag.labels("behind", PLACE.topic, PLACE.partition)._value.get() == 4
 
 
 @pytest.mark.parametrize("terms", [["assigned"], ["assigned nothing"], ["assigned", "revoked", "assigned"]])
