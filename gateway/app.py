@@ -37,6 +37,7 @@ RESOURCES = (
     "reports",
     "audit",
     "routing",
+    "strategies",
     "flows",
     "dead_letters",
 )

@@ -88,6 +88,12 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "set_agent_state": LEADS,
     "explain_contact": EVERY_STAFF,
     "move_contact": LEADS,
+    # strategies
+    "list_strategies": EVERY_STAFF,
+    "get_strategy": EVERY_STAFF,
+    "validate_strategy": frozenset({MANAGER, ADMIN}),
+    "publish_strategy": frozenset({MANAGER, ADMIN}),
+    "roll_back_strategy": frozenset({MANAGER, ADMIN}),
     # flows
     "list_flows": EVERY_STAFF,
     "get_flow": EVERY_STAFF,

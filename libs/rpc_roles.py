@@ -52,6 +52,11 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         GetQueue=_EVERY_STAFF,
         ExplainAssignment=_EVERY_STAFF,
         EstimateWait=_EVERY_STAFF,
+        ListStrategies=_EVERY_STAFF,
+        GetStrategy=_EVERY_STAFF,
+        ValidateStrategy=_AUTHORS,
+        PublishStrategy=_AUTHORS,
+        RollBackStrategy=_AUTHORS,
     ),
     **_of(
         "ivr",

@@ -13,7 +13,7 @@ from gateway.openapi import body, gives, takes
 from gateway.rest import router
 from libs.errors import Invalid, NotFound, Violation
 from libs.events import queue
-from libs.events.base import Channel, Fact, Id, OptionalId, Short
+from libs.events.base import Channel, Fact, Id, Language, OptionalId, Short
 from libs.rpc.routing.v1 import routing_pb2 as pb
 from libs.stored import Key
 
@@ -52,7 +52,12 @@ class AgentBody(BaseModel):
     """An agent as administrators set him up."""
 
     model_config = body(
-        name="Agent 1", team="team-a", skills={"service": 5}, capacity={"voice": 1, "chat": 3}
+        name="Agent 1",
+        team="team-a",
+        skills={"service": 5},
+        capacity={"voice": 1, "chat": 3},
+        languages=["zh-CN"],
+        attributes={"gender": "female", "certificates": ["fund"]},
     )
     pool_id: Id = DEFAULT_POOL
     name: Short = ""
@@ -60,6 +65,10 @@ class AgentBody(BaseModel):
     skills: Annotated[dict[Id, Annotated[int, Field(ge=1, le=10)]], Field(max_length=200)] = {}
     capacity: dict[Channel, Annotated[int, Field(ge=0, le=50)]] = {"voice": 1, "chat": 3}
     enabled: bool = True
+    site: OptionalId = ""
+    languages: Annotated[tuple[Language, ...], Field(max_length=32)] = ()
+    attributes: queue.Attributes = {}
+    interrupts: dict[Channel, Annotated[tuple[Channel, ...], Field(max_length=8)]] = {}
 
 
 class StateBody(BaseModel):

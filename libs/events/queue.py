@@ -7,9 +7,14 @@ is the id of its interaction.
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from libs.events.base import Channel, Fact, Id, Language, OptionalId, Part, Short, Text
+
+# What a strategy may ask of an agent or a contact, by name: a text, a number, yes or no, or several texts.
+Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Attribute = bool | float | Short | Annotated[tuple[Short, ...], Field(max_length=100)]
+Attributes = Annotated[dict[Word, Attribute], Field(max_length=100)]
 
 
 class _PoolFact(Fact):
@@ -57,6 +62,31 @@ class QueueConfigured(_PoolFact):
     enabled: bool = True
 
 
+class StrategyPublished(_PoolFact):
+    """
+    A version of a routing strategy came into force; `document` is its text as JSON.
+
+    It serves the queues it lists from here on, until a later one of them is published.
+    """
+
+    type: ClassVar[str] = "trunkline.queue.strategy_published.v1"
+    strategy_id: Id
+    version: Annotated[int, Field(ge=1)]
+    document: Annotated[str, Field(max_length=32_768)]
+    by: Short = ""
+    rolled_back_to: Annotated[int, Field(ge=0)] = 0
+
+
+class AgentRated(_ContactFact):
+    """The customer said how it was with the agent: CSAT 1-5, NPS 0-10. Routing learns whom to send where."""
+
+    type: ClassVar[str] = "trunkline.queue.agent_rated.v1"
+    agent_id: Id
+    queue_id: Id
+    csat: Annotated[int, Field(ge=1, le=5)] | None = None
+    nps: Annotated[int, Field(ge=0, le=10)] | None = None
+
+
 class AgentConfigured(_AgentFact):
     """An agent was created or changed by an administrator."""
 
@@ -66,6 +96,11 @@ class AgentConfigured(_AgentFact):
     skills: dict[Id, Annotated[int, Field(ge=1, le=10)]] = {}
     capacity: dict[Channel, Annotated[int, Field(ge=0, le=50)]] = {"voice": 1, "chat": 3}
     enabled: bool = True
+    site: OptionalId = ""
+    languages: Annotated[tuple[Language, ...], Field(max_length=32)] = ()
+    attributes: Attributes = {}
+    # Voice and video exclude all else, except: a call may be offered while he holds nothing but these.
+    interrupts: dict[Channel, Annotated[tuple[Channel, ...], Field(max_length=8)]] = {}
 
 
 class ContactQueued(_ContactFact):
@@ -83,6 +118,11 @@ class ContactQueued(_ContactFact):
     preferred_agent_id: OptionalId = ""
     preferred_for_s: Annotated[float, Field(ge=0)] = 0.0  # how long to insist on the preferred agent
     reason: Short = ""
+    exclusive: bool = False  # nobody but the preferred agent, as long as he is signed in: an account manager
+    excluded_agent_ids: Annotated[tuple[Id, ...], Field(max_length=32)] = ()
+    value: float = 0.0  # what the customer is worth, in the tenant's own measure
+    deadline: AwareDatetime | None = None  # when it should be answered
+    attributes: Attributes = {}
 
 
 class ContactWithdrawn(_ContactFact):

@@ -134,6 +134,8 @@ class ContactRejected(_RoutingFact):
 
     type: ClassVar[str] = "trunkline.routing.contact_rejected.v1"
     reason: Literal["unknown_queue", "queue_disabled", "queue_full"]
+    detail: OptionalId = ""  # of a queue_disabled by strategy: closed, holiday, nobody_signed_in
+    instead: OptionalId = ""  # what its strategy has for the customer: voicemail, callback
 
 
 class ContactAbandoned(_RoutingFact):
@@ -168,13 +170,32 @@ class ContactWrappedUp(_RoutingFact):
     pii: NotesPii = NotesPii()
 
 
+# What an expression knew: yes or no, a number, a text, several texts.
+Known = bool | float | str | tuple[str, ...]
+
+
+class Asked(Part):
+    """A filter of the strategy that was asked of every agent."""
+
+    filter_id: Id
+    keep: Text
+
+
 class Candidate(Part):
-    """One agent looked at: excluded by a named rule, or scored."""
+    """
+    One agent looked at: excluded by a named rule, or scored.
+
+    `ranks` are his values under the rules of the decision's `order`, the least first; `facts` are what its
+    expressions asked about him. `obstacles` is all that excluded him, beginning with `excluded_by`.
+    """
 
     agent_id: Id
     excluded_by: Short = ""  # "" : could have been chosen
     score: float = 0.0
     idle_ms: int = 0
+    ranks: tuple[float, ...] = ()
+    obstacles: tuple[Short, ...] = ()
+    facts: dict[str, Known] = {}
 
 
 class DecisionRecorded(_RoutingFact):
@@ -188,3 +209,12 @@ class DecisionRecorded(_RoutingFact):
     candidates: tuple[Candidate, ...] = ()
     considered: int = 0  # all agents looked at; `candidates` is cut at 50
     waited_ms: int = 0
+    # By which strategy, and all that it looked at: empty in records made before there were strategies.
+    strategy_id: OptionalId = ""
+    strategy_version: int = 0  # 0: the default one
+    stage: int = 0  # which of its rings the wait had come to
+    filters: tuple[Asked, ...] = ()
+    order: tuple[Short, ...] = ()  # the rules of selection
+    score: Text = ""  # the formula
+    facts: dict[str, Known] = {}  # what the expressions asked about the contact and its queue
+    preferred_agent_id: OptionalId = ""

@@ -24,6 +24,8 @@ _BY_NAME: dict[str, Any] = {
     "preferred_agent_id": "agent3",
     "pool_id": "main",
     "queue_id": "service",
+    "strategy_id": "gold-service",
+    "document": '{"queues": ["service"], "strategy_id": "gold-service"}',
     "to_queue_id": "sales",
     "overflow_queue_id": "service",
     "offer_id": "offer-88d0",
@@ -107,7 +109,7 @@ def _plain(name: str, kind: Any) -> Any:
         if get_origin(kind) is tuple:
             return [_plain(name, first)]
         return first if isinstance(first, str) else _plain(name, first)
-    if name.endswith(("_at", "_due", "_until", "_start", "since")):
+    if name.endswith(("_at", "_due", "_until", "_start", "since", "deadline")):
         return NOON + timedelta(seconds=15)
     samples: dict[Any, Any] = {bool: True, int: 1, float: 1.5}
     return samples.get(kind, f"{name}-1".replace("_", "-"))

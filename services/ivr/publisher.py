@@ -6,13 +6,13 @@ from pathlib import Path
 
 from libs.apply import Apply
 from libs.clock import Now
+from libs.documents import Problem, canonical, has_errors
 from libs.events.base import Event, follow_id
 from libs.stored import Key
 from services.ivr.domain import checking
-from services.ivr.domain.checking import Problem
 from services.ivr.domain.flow import Flow
 from services.ivr.domain.publishing import FlowRecord, FlowText, Keep, Publish, Version
-from services.ivr.store import FlowStore, canonical
+from services.ivr.store import FlowStore
 
 
 class Publisher:
@@ -99,7 +99,7 @@ def flows_in(folder: Path) -> list[Flow]:
         if file.name.endswith(".test.yaml"):
             continue
         flow, problems = checking.read(file.read_text("utf-8"))
-        if flow is None or checking.has_errors(problems):
+        if flow is None or has_errors(problems):
             raise ValueError(f"{file.name}: {problems}")
         flows.append(flow)
     return flows

@@ -12,6 +12,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from libs.apply import Apply
 from libs.clock import Now
+from libs.documents import Problem, has_errors
 from libs.errors import Invalid, NotFound, Violation
 from libs.events.base import Event, Fact, Scalar, follow_id
 from libs.rpc.common.v1.common_pb2 import PageRequest, PageResponse, Words
@@ -21,7 +22,6 @@ from libs.rpc_server import Caller, Context, caller
 from libs.stored import Key, Store
 from libs.structs import plain_of, stamp, struct_of, time_of
 from services.ivr.domain import checking
-from services.ivr.domain.checking import Problem
 from services.ivr.domain.dialogue import Dialogue, Step
 from services.ivr.domain.flow import Flow
 from services.ivr.domain.publishing import FlowRecord, RollBack, Version
@@ -88,7 +88,7 @@ class IvrService(IvrServiceServicer):
     async def PublishFlow(self, request: pb.PublishFlowRequest, context: Context) -> pb.PublishFlowResponse:
         who = caller()
         flow, problems = await asyncio.to_thread(read, request.flow)
-        if flow is None or checking.has_errors(problems):
+        if flow is None or has_errors(problems):
             raise Invalid(
                 *(
                     Violation(f"flow.{each.path}".rstrip("."), each.en)
@@ -130,7 +130,7 @@ class IvrService(IvrServiceServicer):
     ) -> pb.ValidateFlowResponse:
         flow, problems = await asyncio.to_thread(read, request.flow)
         return pb.ValidateFlowResponse(
-            valid=flow is not None and not checking.has_errors(problems),
+            valid=flow is not None and not has_errors(problems),
             problems=[problem_message(each) for each in problems],
         )
 
@@ -164,7 +164,7 @@ class IvrService(IvrServiceServicer):
             text = await self._library.document(tenant, record.present.digest)
             return Flow.model_validate_json(text)
         flow, problems = await asyncio.to_thread(read, request.flow)
-        if flow is None or checking.has_errors(problems):
+        if flow is None or has_errors(problems):
             raise Invalid(*(Violation(f"flow.{each.path}".rstrip("."), each.en) for each in problems))
         return flow
 

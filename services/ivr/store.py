@@ -1,6 +1,5 @@
 """How dialogues and flows are kept, and the flows that this process has at hand."""
 
-import json
 from collections.abc import Collection
 from typing import Protocol
 
@@ -104,8 +103,3 @@ class Library:
         key = Key(tenant, digest)
         stored = (await self._texts.load([key])).get(key)
         return stored.state.document if stored else ""
-
-
-def canonical(flow: Flow) -> str:
-    """Return the flow's document: the same text for the same flow."""
-    return json.dumps(flow.model_dump(mode="json", exclude_defaults=True), ensure_ascii=False, sort_keys=True)

@@ -4,12 +4,15 @@ import asyncio
 from functools import partial
 
 from libs import bus, clock, mongo, service, telemetry
+from libs.apply import Apply
 from libs.rpc.routing.v1.routing_pb2_grpc import add_RoutingServiceServicer_to_server
 from libs.rpc_server import serve
+from services.routing import surveys
+from services.routing.domain.strategy import publishing
 from services.routing.handlers import GROUP, SOURCE, WANTED, Matching, handler, teller
 from services.routing.rpc import RoutingService
 from services.routing.settings import Settings
-from services.routing.store import MongoDecisions, MongoPools
+from services.routing.store import MongoDecisions, MongoPools, MongoStrategies
 
 
 async def main() -> None:
@@ -21,10 +24,13 @@ async def main() -> None:
     ):
         pools = MongoPools(database)
         decisions = MongoDecisions(database, settings.routing_decisions_kept_days)
-        await pools.create_indexes()
-        await decisions.create_indexes()
+        strategies = MongoStrategies(database)
+        for each in (pools, decisions, strategies):
+            await each.create_indexes()
+        apply_strategy = Apply(strategies, publishing.decide, the_bus.publish, SOURCE)
         matching = Matching(pools, teller(the_bus, decisions))
-        register = partial(add_RoutingServiceServicer_to_server, RoutingService(pools, decisions, clock.now))
+        answers = RoutingService(pools, decisions, strategies, apply_strategy, clock.now)
+        register = partial(add_RoutingServiceServicer_to_server, answers)
         async with serve(
             register,
             port=settings.grpc_port_of("routing"),
@@ -41,7 +47,10 @@ async def main() -> None:
                     handler(matching, clock.now),
                     keeps_dead_letters_of=("trunkline.queue",),
                 ),
-                service.keep_time([matching], clock.now),
+                the_bus.consume(
+                    surveys.GROUP, surveys.WANTED, surveys.handler(decisions, the_bus, clock.now)
+                ),
+                service.keep_time([matching, apply_strategy], clock.now),
                 ready=partial(mongo.ping, database),
                 host=settings.host,
             )

@@ -22,6 +22,8 @@ STATES: tuple[State, ...] = ("ready", "offered", "busy", "wrap_up", "not_ready")
 WANTED = (
     queue.QueueConfigured,
     queue.AgentConfigured,
+    queue.AgentRated,
+    queue.StrategyPublished,
     queue.ContactQueued,
     queue.ContactWithdrawn,
     queue.ContactMoved,

@@ -6,8 +6,8 @@ from datetime import datetime
 from libs.events.queue import Need
 from libs.rpc.common.v1.common_pb2 import Words
 from libs.rpc.routing.v1 import routing_pb2 as pb
-from libs.structs import stamp
-from services.routing.domain import match, waits, words
+from libs.structs import stamp, struct_of
+from services.routing.domain import counterfactual, match, waits, words
 from services.routing.domain.model import EXCLUSIVE, Agent, Contact, Held, Pool, Queue, to_ms
 from services.routing.store import Decision
 
@@ -113,7 +113,7 @@ def waiting_of(contact: Contact, queue: Queue, now: datetime) -> pb.WaitingConta
         queued_at=stamp(contact.since),
         waited_ms=to_ms(now - contact.since),
         priority=match.urgency(contact, queue, now),
-        needs=needs_of(match.needs_of(contact, queue)),
+        needs=needs_of(match.needs_of(contact, queue, match.stage_of(contact, queue, now))),
         customer_id=contact.customer_id,
         preferred_agent_id=contact.preferred_agent_id,
         offered_agent_id=contact.agent_id,
@@ -151,6 +151,9 @@ def decision_of(decision: Decision) -> pb.Decision:
             score=each.score,
             factors={} if each.excluded_by else {"soft_needs": each.score, "idle_ms": float(each.idle_ms)},
             idle_ms=each.idle_ms,
+            ranks=each.ranks,
+            obstacles=each.obstacles,
+            facts=struct_of(each.facts),
         )
         candidates.append(candidate)
     return pb.Decision(
@@ -167,6 +170,17 @@ def decision_of(decision: Decision) -> pb.Decision:
         needs=needs_of(words.read_need(text) for text in record.needs),
         waited_ms=record.waited_ms,
         explanation=Words(en=explanation.en, zh=explanation.zh),
+        strategy_id=record.strategy_id,
+        strategy_version=record.strategy_version,
+        stage=record.stage,
+        order=record.order,
+        score_formula=record.score,
+        filters=[pb.AskedFilter(filter_id=each.filter_id, keep=each.keep) for each in record.filters],
+        facts=struct_of(record.facts),
+        would_have_changed=[
+            pb.Change(agent_id=each.agent_id, what=each.what, explanation=Words(en=each.en, zh=each.zh))
+            for each in counterfactual.changes_of(record)
+        ],
     )
 
 

@@ -4,30 +4,38 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from libs import paging
+from libs.apply import Apply
 from libs.clock import Now
 from libs.errors import Invalid, NotFound, Violation
 from libs.rpc.common.v1.common_pb2 import PageRequest, PageResponse
 from libs.rpc.routing.v1 import routing_pb2 as pb
-from libs.rpc.routing.v1.routing_pb2_grpc import RoutingServiceServicer
 from libs.rpc_server import Context, caller
 from libs.stored import Key
 from services.routing import messages
 from services.routing.domain import match
 from services.routing.domain.model import Agent, Pool, Queue
-from services.routing.store import Decisions, Pools
+from services.routing.domain.strategy.publishing import StrategyRecord
+from services.routing.rpc_strategies import StrategyAnswers
+from services.routing.store import Decisions, Pools, StrategyStore
 
 DEFAULT_POOL = "main"
 
 T = TypeVar("T")
 
 
-class RoutingService(RoutingServiceServicer):
+class RoutingService(StrategyAnswers):
     """Answers to all staff and to services from the stored pools of the caller's tenant."""
 
-    def __init__(self, pools: Pools, decisions: Decisions, now: Now) -> None:
-        self._pools = pools
+    def __init__(
+        self,
+        pools: Pools,
+        decisions: Decisions,
+        strategies: StrategyStore,
+        apply_strategy: Apply[StrategyRecord],
+        now: Now,
+    ) -> None:
+        super().__init__(strategies, apply_strategy, pools, now)
         self._decisions = decisions
-        self._now = now
 
     async def GetPool(self, request: pb.GetPoolRequest, context: Context) -> pb.GetPoolResponse:
         pool_id = request.pool_id or DEFAULT_POOL

@@ -7,11 +7,19 @@ from typing import Protocol
 
 from libs.events import routing
 from libs.events.base import AnyEvent
-from libs.mongo import Database, MongoStore, Shape, guarded, insert_new
-from libs.stored import Key
+from libs.mongo import Database, IndexModel, MongoStore, Shape, guarded, insert_new
+from libs.stored import Key, Store
 from services.routing.domain.model import Pool, due
+from services.routing.domain.strategy.publishing import StrategyRecord
 
 POOLS = Shape("pools", Pool, lambda key: Pool(key.id), due=due)
+STRATEGIES: Shape[StrategyRecord] = Shape(
+    "strategies",
+    StrategyRecord,
+    blank=lambda key: StrategyRecord(key.id),
+    index=lambda record: {"strategy_id": record.strategy_id},
+    indexes=(IndexModel([("tenant", 1), ("ix.strategy_id", 1)], name="strategy_id"),),
+)
 LONGEST_LIST = 500  # decisions of one contact, pools of one tenant
 
 
@@ -31,6 +39,25 @@ class MongoPools(MongoStore[Pool]):
 
     async def of_tenant(self, tenant: str) -> list[Pool]:
         return await self.find(tenant, {}, sort=[("_id", 1)], limit=LONGEST_LIST)
+
+
+class StrategyStore(Store[StrategyRecord], Protocol):
+    """The strategies by id."""
+
+    async def listed(self, tenant: str, after: str, limit: int) -> list[StrategyRecord]:
+        """Return strategies by id, those after the given one."""
+        ...
+
+
+class MongoStrategies(MongoStore[StrategyRecord]):
+    """The strategies, one document each, with all their versions."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, STRATEGIES)
+
+    async def listed(self, tenant: str, after: str, limit: int) -> list[StrategyRecord]:
+        where = {"ix.strategy_id": {"$gt": after}}
+        return await self.find(tenant, where, sort=[("ix.strategy_id", 1)], limit=limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,9 @@ async def settle(world: World, door: Door, mint: Mint) -> None:
     }
     published = await door.send("POST", "/v1/flows", admin, {"flow": {"document": flow}})
     assert published["flow_id"] == flow_id
+    strategy_id = f"strategy-{mark}"
+    strategy = {"strategy_id": strategy_id, "queues": [queue_id], "name": {"en": say("strategy")}}
+    await door.send("POST", "/v1/strategies", admin, {"strategy": {"document": strategy}})
     customer = await door.send(
         "POST",
         "/v1/customers",
@@ -145,6 +148,7 @@ async def settle(world: World, door: Door, mint: Mint) -> None:
         agent_id=world.agent_id,
         team_id=f"team-{mark}",
         flow_id=flow_id,
+        strategy_id=strategy_id,
         decision_id=explained["decisions"][-1]["decision_id"],
         offer_id=offer["data"]["offer_id"],
         pool_id="main",

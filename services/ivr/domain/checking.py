@@ -1,11 +1,9 @@
 """What is wrong with a flow, found without running it: bad names, traps, missing languages and time-outs."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
-import yaml
-from pydantic import ValidationError
-
+from libs.documents import Problem, load, validated
 from services.ivr.domain import expression
 from services.ivr.domain.flow import (
     BusinessHours,
@@ -24,70 +22,20 @@ from services.ivr.domain.flow import (
 )
 from services.ivr.domain.words import normal, slots_of
 
-LONGEST_DOCUMENT = 256 * 1024
-DEEPEST_DOCUMENT = 30  # the reader's time grows with the square of the depth, and a flow needs six levels
-MOST_PIECES = 40_000
 _GIVEN = frozenset({"channel", "entry_point", "language", "display_name"})
 _GIVEN_PREFIXES = ("context.",)
 
 
-class Problem(NamedTuple):
-    """One thing wrong: where, and in both languages of the platform what."""
-
-    path: str
-    en: str
-    zh: str
-    severity: Literal["error", "warning"] = "error"
-
-
 def read(text: str) -> tuple[Flow | None, list[Problem]]:
     """Return the flow of a YAML (or JSON) text, None where it is none, and what is wrong with it."""
-    if len(text.encode()) > LONGEST_DOCUMENT:
-        return None, [Problem("", f"larger than {LONGEST_DOCUMENT} bytes", "文档过大")]
-    try:
-        if bomb := _bomb_in(text):
-            return None, [bomb]
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}" if mark else ""
-        return None, [Problem(where, "this is no YAML", "不是有效的 YAML")]
-    return examine(document)
-
-
-def _bomb_in(text: str) -> Problem | None:
-    """Return why a text is not to be loaded; found piece by piece, so that looking costs little itself."""
-    depth = 0
-    for number, event in enumerate(yaml.parse(text, yaml.SafeLoader)):
-        if isinstance(event, yaml.AliasEvent):
-            return Problem("", "YAML aliases are not taken", "不支持 YAML 别名")
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > DEEPEST_DOCUMENT:
-            return Problem("", "nested too deeply", "嵌套过深")
-        if number > MOST_PIECES:
-            return Problem("", f"more than {MOST_PIECES} pieces", "文档内容过多")
-    return None
+    document, problems = load(text)
+    return (None, problems) if problems else examine(document)
 
 
 def examine(document: Any) -> tuple[Flow | None, list[Problem]]:
     """Return the flow of a document, None where it is none, and what is wrong with it."""
-    try:
-        flow = Flow.model_validate(document)
-    except (ValidationError, RecursionError) as error:
-        if isinstance(error, RecursionError):
-            return None, [Problem("", "nested too deeply", "嵌套过深")]
-        return None, [
-            Problem(".".join(map(str, each["loc"])), each["msg"], f"字段有误：{each['type']}")
-            for each in error.errors(include_input=False, include_url=False)[:50]
-        ]
-    return flow, problems_of(flow)
-
-
-def has_errors(problems: list[Problem]) -> bool:
-    return any(problem.severity == "error" for problem in problems)
+    flow, problems = validated(Flow, document)
+    return flow, problems if flow is None else problems_of(flow)
 
 
 def problems_of(flow: Flow) -> list[Problem]:

@@ -1,13 +1,12 @@
 """A flow as its author writes it: nodes by name, texts by language, every way on named."""
 
-from datetime import date, time
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
 
 from libs.events.base import Id, Scalar, Short
 from libs.events.queue import Need
+from libs.hours import Calendar
 from services.ivr.domain.expression import LONGEST
 
 NodeId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -203,28 +202,6 @@ class Anywhere(_Piece):
 
     aliases: Annotated[tuple[Alias, ...], Field(min_length=1, max_length=50)]
     next: NodeId
-
-
-class Span(_Piece):
-    start: time
-    end: time  # 00:00 is the end of the day
-
-
-class Calendar(_Piece):
-    """When somebody is there: hours by day of the week, 0 is Monday."""
-
-    time_zone: Short
-    weekly: dict[Annotated[int, Field(ge=0, le=6)], tuple[Span, ...]]
-    holidays: Annotated[frozenset[date], Field(max_length=1000)] = frozenset()
-
-    @field_validator("time_zone")
-    @classmethod
-    def _is_known(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError("no such time zone") from None
-        return name
 
 
 class Flow(_Piece):

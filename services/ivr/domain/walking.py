@@ -5,9 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from libs import hours
 from libs.events import ivr
 from libs.events.base import AnyEvent, Scalar, follow_id
-from services.ivr.domain import expression, hours
+from services.ivr.domain import expression
 from services.ivr.domain.dialogue import LONGEST_TRAIL, MASK, Asked, Dialogue, Said, Step
 from services.ivr.domain.flow import (
     Asking,

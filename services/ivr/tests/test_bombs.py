@@ -4,8 +4,8 @@ import time
 
 import pytest
 
+from libs.documents import MOST_PIECES
 from services.ivr.domain import checking
-from services.ivr.domain.checking import MOST_PIECES
 
 SIZE = 200_000
 KEY = "flow_id: x\nstart: a\nnodes: {{a: {{kind: menu, choices: [{{key: {}, labels: {{en: x}}, next: a}}]}}}}"

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
+from libs import hours
+from libs.documents import has_errors
 from libs.events.base import Scalar
-from services.ivr.domain import checking, hours, words
+from libs.hours import Calendar
+from services.ivr.domain import checking, words
 from services.ivr.domain.expression import BadExpression, evaluate, names_in
-from services.ivr.domain.flow import Calendar, Flow
+from services.ivr.domain.flow import Flow
 
 KNOWN: dict[str, Scalar] = {
     "customer.vip_level": 3,
@@ -227,7 +230,7 @@ def test_refuses_text_that_is_no_flow(text: str) -> None:
     found, problems = checking.read(text)
 
     assert found is None
-    assert checking.has_errors(problems)
+    assert has_errors(problems)
 
 
 def test_takes_json_as_well() -> None:

@@ -1,11 +1,12 @@
 """What happens to contacts: they are queued, leave, are moved, passed on, overflow."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Literal
 
 from libs.events import queue, routing
 from libs.events.base import AnyEvent
-from services.routing.domain import offers, wrap_up
+from services.routing.domain import admission, offers, relaxing, wrap_up
 from services.routing.domain.model import BEGINNING, Contact, Queue, seconds, to_ms
 from services.routing.domain.turn import Turn
 
@@ -33,13 +34,17 @@ def queued(turn: Turn, event: AnyEvent, data: queue.ContactQueued) -> None:
         customer_id=data.customer_id,
         reason=data.reason,
         preferred_agent_id=data.preferred_agent_id,
-        insist_until=since + seconds(data.preferred_for_s)
-        if data.preferred_agent_id and data.preferred_for_s
-        else None,
+        insist_until=_insist_until(data, since),
+        vip_level=data.vip_level,
+        language=data.language,
+        value=data.value,
+        deadline=data.deadline,
+        attributes=data.attributes,
+        excluded_agent_ids=data.excluded_agent_ids,
     )
-    why = _why_not(turn, data)
+    why = admission.refusal(turn, contact)
     if why:
-        turn.tell(routing.ContactRejected(**contact.about(turn.pool_id), reason=why), event.journey_id)
+        turn.tell(routing.ContactRejected(**contact.about(turn.pool_id), **why), event.journey_id)
         turn.end(data.contact_id, ended.outcome if ended else "rejected")
     elif ended and ended.outcome == "withdrawn":
         _tell_enqueued(turn, contact, "arrived")
@@ -48,35 +53,23 @@ def queued(turn: Turn, event: AnyEvent, data: queue.ContactQueued) -> None:
         turn.end(data.contact_id, "abandoned")
     else:
         enqueue(turn, contact, turn.queues[data.queue_id], "arrived")
+        divert(turn, contact.contact_id)
 
 
-def _why_not(
-    turn: Turn, data: queue.ContactQueued
-) -> Literal["unknown_queue", "queue_disabled", "queue_full"] | None:
-    wanted = turn.queues.get(data.queue_id)
-    if wanted is None:
-        return "unknown_queue"
-    if not wanted.config.enabled:
-        return "queue_disabled"
-    return "queue_full" if _is_full(turn, wanted) else None
-
-
-def _is_full(turn: Turn, wanted: Queue) -> bool:
-    limit = wanted.config.max_waiting
-    if not limit:
-        return False
-    queue_id = wanted.config.queue_id
-    waiting = sum(each.queue_id == queue_id and each.state == "waiting" for each in turn.contacts.values())
-    return waiting >= limit
+def _insist_until(data: queue.ContactQueued, since: datetime) -> datetime | None:
+    """Return until when nobody but the preferred agent will do; an exclusive one is waited for to the end."""
+    if not data.preferred_agent_id:
+        return None
+    if data.exclusive:
+        return since + timedelta(days=365)
+    return since + seconds(data.preferred_for_s) if data.preferred_for_s else None
 
 
 def enqueue(turn: Turn, contact: Contact, into: Queue, cause: Cause) -> None:
     """Let the contact wait in a queue; its age goes with it, its measured wait begins anew with `since`."""
-    limit_s = into.config.max_wait_s
     entered = replace(
-        contact,
+        relaxing.begun(contact, into),
         queue_id=into.config.queue_id,
-        overflow_at=contact.since + seconds(limit_s) if limit_s else None,
         position=0,
         position_at=BEGINNING,
     )
@@ -196,20 +189,36 @@ def _can_be_named(turn: Turn, contact: Contact, data: queue.TransferRequested) -
     )
 
 
+def divert(turn: Turn, contact_id: str) -> None:
+    """Send a contact on at once, as long as the queue it has come to is closed, full or deserted."""
+    while contact := turn.contacts.get(contact_id):
+        to_queue_id = admission.elsewhere(turn, contact)
+        if not to_queue_id or not _overflow_to(turn, contact, to_queue_id):
+            return
+
+
 def overflow(turn: Turn, contact: Contact) -> None:
-    """Send a contact that waited too long on, never back to a queue it came from; else let it wait here."""
-    to_queue_id = turn.queues[contact.queue_id].config.overflow_queue_id
+    """Send a contact that waited too long on; where that cannot be, it waits for the next way out."""
+    for to_queue_id in relaxing.ways_out(contact, turn.queues[contact.queue_id], turn.now):
+        if _overflow_to(turn, contact, to_queue_id):
+            return
+    later = relaxing.next_way_out(contact, turn.queues[contact.queue_id], turn.now)
+    turn.contacts[contact.contact_id] = replace(contact, overflow_at=later)
+
+
+def _overflow_to(turn: Turn, contact: Contact, to_queue_id: str) -> bool:
+    """Move the contact by rule; never back to a queue it came from, nor to a full one."""
     into = turn.queues.get(to_queue_id)
     been_in = (*contact.been_in, contact.queue_id)
-    if into is None or not into.config.enabled or to_queue_id in been_in or _is_full(turn, into):
-        turn.contacts[contact.contact_id] = replace(contact, overflow_at=None)
-        return
+    if into is None or not into.config.enabled or to_queue_id in been_in or admission.is_full(turn, into):
+        return False
     waited_ms = to_ms(turn.now - contact.since)
     fact = routing.ContactOverflowed(
         **contact.about(turn.pool_id), to_queue_id=to_queue_id, waited_ms=waited_ms
     )
     turn.tell(fact, contact.journey_id)
     enqueue(turn, replace(contact, since=turn.now, been_in=been_in, passed_by=""), into, "overflowed")
+    return True
 
 
 def stop_insisting(turn: Turn, contact_id: str) -> None:
@@ -217,4 +226,13 @@ def stop_insisting(turn: Turn, contact_id: str) -> None:
     contact = turn.contacts[contact_id]
     if contact.insist_until is not None and contact.insist_until <= turn.now:
         turn.contacts[contact_id] = replace(contact, insist_until=None)
+        turn.reconsider(contact_id)
+
+
+def relax(turn: Turn, contact_id: str) -> None:
+    """Look again for an agent, since less is asked of him by now."""
+    contact = turn.contacts[contact_id]
+    if contact.state == "waiting" and contact.relax_at is not None and contact.relax_at <= turn.now:
+        later = relaxing.next_relaxed(contact, turn.queues[contact.queue_id], turn.now)
+        turn.contacts[contact_id] = replace(contact, relax_at=later)
         turn.reconsider(contact_id)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from libs.events import queue
 from libs.events.base import AnyEvent, Facts, Tick
-from services.routing.domain import contacts, offers, presence, wrap_up
+from services.routing.domain import contacts, learning, offers, presence, strategies, wrap_up
 from services.routing.domain.model import Pool
 from services.routing.domain.turn import Turn
 
@@ -37,6 +37,10 @@ def decide(pool: Pool, event: AnyEvent, now: datetime) -> tuple[Pool, Facts]:
             presence.queue_configured(turn, data)
         case queue.AgentConfigured() as data:
             presence.agent_configured(turn, data)
+        case queue.StrategyPublished() as data:
+            strategies.published(turn, data)
+        case queue.AgentRated() as data:
+            learning.rated(turn, data)
         case Tick():
             let_time_pass(turn)
         case _:
@@ -58,3 +62,4 @@ def let_time_pass(turn: Turn) -> None:
             if contact.overflow_at is not None and contact.overflow_at <= now:
                 contacts.overflow(turn, contact)
             contacts.stop_insisting(turn, contact.contact_id)
+            contacts.relax(turn, contact.contact_id)

@@ -1,64 +1,74 @@
-"""Who may serve whom, and who does it best: exclusions by name, scores, and the order of those who wait."""
+"""Who may serve whom: what keeps an agent from a contact, by name, and who is chosen of the rest."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from itertools import islice
 
 from libs.events.base import Channel
 from libs.events.queue import Need
-from libs.events.routing import Candidate
+from services.routing.domain import bits
+from services.routing.domain.expression import BOOLEAN, Apply, Literal, Node, fold, run
+from services.routing.domain.facts import AgentFacts, ContactFacts, PairFacts
+from services.routing.domain.index import AgentIndex
 from services.routing.domain.model import EXCLUSIVE, Agent, Contact, Queue, to_ms
+from services.routing.domain.rank import Rank, Ranking, at_least
+from services.routing.domain.strategy.compiled import Reserved, Stage
+from services.routing.domain.urgency import in_order, urgency
 
 CANDIDATES_TOLD = 50
 NOBODY = "no_agent"
 
-# The first in which the best two differ is the rule that decided.
-RULES = ("best_score", "least_loaded", "longest_idle", "fewest_skills", "agent_id")
-Rank = tuple[float, int, datetime, int, str]
+__all__ = ["Choice", "Matcher", "in_order", "urgency"]
 
 
-def urgency(contact: Contact, queue: Queue, now: datetime) -> float:
-    """Return the contact's priority with its queue's share and ageing: higher goes first."""
-    config = queue.config
-    aged_minutes = (now - contact.aged_since).total_seconds() / 60
-    return config.priority + contact.priority + aged_minutes * config.priority_per_minute
+def waited(contact: Contact, now: datetime) -> float:
+    """Return for how many seconds the contact has waited, to the millisecond: what is due has come."""
+    return to_ms(now - contact.since) / 1000
 
 
-def in_order(contacts: Iterable[Contact], queues: Mapping[str, Queue], now: datetime) -> list[Contact]:
-    """Return contacts with the most urgent first; of equals, the one that came first."""
-    keyed = [
-        (-urgency(each, queues[each.queue_id], now), each.aged_since, each.contact_id) for each in contacts
-    ]
-    by_id = {each.contact_id: each for each in contacts}
-    return [by_id[contact_id] for _, _, contact_id in sorted(keyed)]
+def stage_of(contact: Contact, queue: Queue, now: datetime) -> Stage:
+    """Return what is asked of agents for this contact by now."""
+    return queue.rules.stages[queue.rules.stage(waited(contact, now))]
 
 
-def needs_of(contact: Contact, queue: Queue) -> tuple[Need, ...]:
-    return (*queue.config.needs, *contact.needs)
+def needs_of(contact: Contact, queue: Queue, stage: Stage | None = None) -> tuple[Need, ...]:
+    """Return what queue and contact ask for, hard needs relaxed as the stage of the wait has it."""
+    needs = (*queue.config.needs, *contact.needs)
+    if stage is None or not (stage.levels_less or stage.waive):
+        return needs
+    return tuple(
+        need.model_copy(update={"level": max(1, need.level - stage.levels_less)}) if need.hard else need
+        for need in needs
+        if not (need.hard and need.skill in stage.waive)
+    )
 
 
 def barred(agent: Agent, channel: Channel) -> str:
     """
     Return why the agent can be offered nothing of this channel now, "" if he can.
 
-    One offer at a time; voice and video exclude all else. A wrap-up beside a running contact fills its own
-    place only; alone it keeps the agent from everything, until it is done.
+    One offer at a time; voice and video exclude all else, unless they may interrupt it. A wrap-up beside a
+    running contact fills its own place only; alone it keeps the agent from everything, until it is done.
     """
     if not agent.signed_in:
         return "signed_out"
     if agent.wants != "ready":
         return "not_ready"
-    load, serves, exclusive = 0, False, False
+    load, serves, exclusive, patient = 0, False, False, agent.config.interrupts.get(channel, ())
+    interrupts = True
     for held in agent.holds.values():
         if held.state == "offered":
             return "offered"
         serves = serves or held.state == "assigned"
         exclusive = exclusive or held.channel in EXCLUSIVE
+        interrupts = interrupts and held.channel in patient
         load += held.channel == channel
     if agent.holds:
         if not serves:
             return "wrap_up"
-        if exclusive or channel in EXCLUSIVE:
+        if exclusive or (channel in EXCLUSIVE and not interrupts):
             return "busy"
     return "no_capacity" if load >= agent.config.capacity.get(channel, 0) else ""
 
@@ -72,6 +82,11 @@ def lacking(agent: Agent, needs: Iterable[Need]) -> str:
     return ""
 
 
+def serves(agent: Agent, queue: Queue) -> bool:
+    """Say whether the agent meets what the queue itself asks for."""
+    return not lacking(agent, queue.config.needs)
+
+
 def insisted_on(contact: Contact, agents: Mapping[str, Agent], now: datetime) -> str:
     """Return the agent whom the contact still waits for alone; nobody waits for one who is not there."""
     if contact.insist_until is None or now >= contact.insist_until:
@@ -80,119 +95,195 @@ def insisted_on(contact: Contact, agents: Mapping[str, Agent], now: datetime) ->
     return agent.agent_id if agent is not None and agent.signed_in else ""
 
 
-def unsuitable(agent: Agent, contact: Contact, needs: Iterable[Need], only: str) -> str:
-    """Return why the contact is not for this agent, however free he may be; "" if it is."""
-    if only and only != agent.agent_id:
-        return "preferred_agent"
-    if contact.contact_id in agent.holds:
-        return "same_contact"  # he still wraps it up
-    if contact.passed_by == agent.agent_id:
-        return "passed_it_on"
-    if contact.by_name and agent.agent_id == contact.preferred_agent_id:
-        return ""
-    missing = lacking(agent, needs)
-    return f"missing_skill:{missing}" if missing else ""
-
-
-def score(agent: Agent, needs: Iterable[Need]) -> float:
-    """Return the weights of the soft needs met; one met in part counts in proportion."""
-    skills = agent.config.skills
-    return sum(
-        need.weight * min(1.0, skills.get(need.skill, 0) / need.level) for need in needs if not need.hard
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Everybody who was looked at for a contact: the able best first, the others with what excluded them."""
+    """
+    The able, best first, and the others with all that excluded them, as many as are told; `considered` counts
+    everybody.
+    """
 
     agent: Agent | None
     rule: str
-    able: tuple[tuple[Rank, Agent], ...]
-    excluded: tuple[tuple[str, Agent], ...]
+    able: tuple[tuple[Rank, float, Agent], ...]
+    excluded: tuple[tuple[tuple[str, ...], Rank, Agent], ...]
+    considered: int
+    question: "Question"
 
-    def candidates(self, now: datetime) -> tuple[Candidate, ...]:
-        """Return the first fifty as they are told."""
-        told = [
-            Candidate(agent_id=agent.agent_id, score=-rank[0], idle_ms=_idle_ms(agent, now))
-            for rank, agent in self.able[:CANDIDATES_TOLD]
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a contact asks of agents at this moment, its own half worked out."""
+
+    contact: Contact
+    queue: Queue
+    stage: Stage
+    needs: tuple[Need, ...]
+    only: str  # the agent it insists on
+    conditions: tuple[tuple[str, Node], ...]  # each with the name under which it excludes
+    reserved: tuple[Reserved, ...]  # from which it does not take
+
+
+class Matcher:
+    """Matches the contacts and agents of a pool as they stand at one moment."""
+
+    def __init__(self, queues: Mapping[str, Queue], index: AgentIndex, now: datetime) -> None:
+        self._queues = queues
+        self._index = index
+        self._now = now
+
+    def question(self, contact: Contact) -> Question:
+        queue = self._queues[contact.queue_id]
+        rules = queue.rules
+        waited_s = waited(contact, self._now)
+        stage = rules.stages[rules.stage(waited_s)]
+        needs = needs_of(contact, queue, stage)
+        facts = ContactFacts(contact, queue)
+        conditions = [
+            (f"missing_skill:{need.skill}", at_least(need.skill, need.level)) for need in needs if need.hard
         ]
-        left = CANDIDATES_TOLD - len(told)
-        nearest = sorted(self.excluded, key=lambda pair: pair[0] == "signed_out")[:left]
-        told += [Candidate(agent_id=agent.agent_id, excluded_by=why[:256]) for why, agent in nearest]
-        return tuple(told)
+        conditions += [
+            (f"filter:{sieve.id}", fold(sieve.node, facts, ("contact.", "queue."))) for sieve in stage.sieves
+        ]
+        reserved = self._binding(contact, queue, waited_s)
+        only = insisted_on(contact, self._index.mirrors, self._now)
+        return Question(contact, queue, stage, needs, only, tuple(conditions), reserved)
 
+    def _binding(self, contact: Contact, queue: Queue, waited_s: float) -> tuple[Reserved, ...]:
+        """Return the reserves from which the contact takes nobody now."""
+        facts = ContactFacts(contact, queue)
+        return tuple(
+            each
+            for each in queue.rules.reserved
+            if waited_s < each.until_s and not run(each.contacts)(facts) and self._is_short(each, contact)
+        )
 
-def _idle_ms(agent: Agent, now: datetime) -> int:
-    return 0 if agent.holds else to_ms(now - agent.idle_since)
+    def _is_short(self, reserved: Reserved, contact: Contact) -> bool:
+        """Say whether no more of the reserved agents are free for this channel than shall stay so."""
+        free = self._index.free.get(contact.channel, 0) & self._index.where(reserved.agents)
+        return free.bit_count() <= reserved.keep_free
 
+    def obstacles(self, agent: Agent, question: Question) -> Iterator[str]:
+        """Yield why the agent cannot have the contact, one name after the other; nothing if he can."""
+        contact = question.contact
+        if not agent.signed_in:
+            yield "signed_out"
+        if question.only and question.only != agent.agent_id:
+            yield "preferred_agent"
+        if contact.contact_id in agent.holds:
+            yield "same_contact"  # he still wraps it up
+        if contact.passed_by == agent.agent_id:
+            yield "passed_it_on"
+        if agent.agent_id in contact.excluded_agent_ids:
+            yield "excluded"
+        facts = AgentFacts(agent.config)
+        if not (contact.by_name and agent.agent_id == contact.preferred_agent_id):
+            for name, node in question.conditions:
+                if not run(node)(facts):
+                    yield name
+            for reserved in question.reserved:
+                if run(reserved.agents)(facts):
+                    yield f"reserved:{reserved.id}"
+        if agent.signed_in and (why := barred(agent, contact.channel)):
+            yield why
 
-def choose(contact: Contact, queue: Queue, agents: Mapping[str, Agent], now: datetime) -> Choice:
-    """
-    Return the agent for a contact, and why.
+    def able(self, question: Question) -> int:
+        """Return the agents who can have the contact, as a set: those to whom nothing is an obstacle."""
+        index, contact = self._index, question.contact
+        free = index.free.get(contact.channel, 0)
+        able = free & index.where(_all_of(tuple(node for _, node in question.conditions)))
+        for reserved in question.reserved:
+            able &= ~index.where(reserved.agents)
+        if contact.by_name:
+            able |= free & index.bit_of(contact.preferred_agent_id)
+        if question.only:
+            able &= index.bit_of(question.only)
+        for agent_id in (contact.passed_by, *contact.excluded_agent_ids):
+            able &= ~index.bit_of(agent_id)
+        return able & ~index.wrapping.get(contact.contact_id, 0)
 
-    The preferred agent if he is able; else the best scored, of these the least loaded, of these the longest
-    idle, of these the one with the fewest skills: the versatile stay free for what only they can do.
-    """
-    needs = needs_of(contact, queue)
-    only = insisted_on(contact, agents, now)
-    able: list[tuple[Rank, Agent]] = []
-    excluded: list[tuple[str, Agent]] = []
-    for agent in agents.values():
-        why = unsuitable(agent, contact, needs, only) if agent.signed_in else "signed_out"
-        why = why or barred(agent, contact.channel)
-        if why:
-            excluded.append((why, agent))
-        else:
-            rank = (
-                -score(agent, needs),
-                len(agent.holds),
-                agent.idle_since,
-                len(agent.config.skills),
-                agent.agent_id,
-            )
-            able.append((rank, agent))
-    able.sort(key=lambda pair: pair[0])
-    for place, (_, agent) in enumerate(able):
-        if agent.agent_id == contact.preferred_agent_id:
-            able.insert(0, able.pop(place))
+    def choose(self, contact: Contact) -> Choice:
+        """
+        Return the agent for a contact, and why.
+
+        The preferred agent if he is able; else the best by the strategy's rules of selection.
+        """
+        question = self.question(contact)
+        index = self._index
+        ranking = Ranking(contact, question.queue, question.needs, index, self._now)
+        able = self.able(question)
+        told = list(islice(ranking.best(able), CANDIDATES_TOLD))
+        rule = ""
+        preferred = index.bit_of(contact.preferred_agent_id) & able
+        if preferred and question.queue.rules.strategy.select.preferred_first:
+            agent = index.agents[preferred.bit_length() - 1]
+            told = [agent, *(each for each in told if each is not agent)][:CANDIDATES_TOLD]
             rule = "named_agent" if contact.by_name else "preferred_agent"
-            return Choice(agent, rule, tuple(able), tuple(excluded))
-    if not able:
-        return Choice(None, NOBODY, (), tuple(excluded))
-    return Choice(able[0][1], _rule([rank for rank, _ in able[:2]]), tuple(able), tuple(excluded))
+        ranked = tuple((ranking.of(agent), ranking.score(agent), agent) for agent in told)
+        others = islice(self._excluded(question, able), CANDIDATES_TOLD - len(told))
+        excluded = tuple((why, ranking.of(agent), agent) for why, agent in others)
+        rule = rule or _rule([rank for rank, _, _ in ranked[:2]], question.queue)
+        return Choice(told[0] if told else None, rule, ranked, excluded, len(index.agents), question)
 
+    def _excluded(self, question: Question, able: int) -> Iterator[tuple[tuple[str, ...], Agent]]:
+        """Yield who cannot have the contact, those who are signed in first."""
+        index = self._index
+        others = index.everybody & ~able
+        for group in (others & index.signed_in, others & ~index.signed_in):
+            for slot in bits.slots_in(group):
+                agent = index.agents[slot]
+                yield tuple(self.obstacles(agent, question)), agent
 
-def _rule(best: list[Rank]) -> str:
-    if len(best) == 1:
-        return "only_candidate"
-    first, second = best
-    return next(rule for place, rule in enumerate(RULES) if first[place] != second[place])
-
-
-def next_for(
-    agent: Agent,
-    ordered: Iterable[Contact],
-    queues: Mapping[str, Queue],
-    agents: Mapping[str, Agent],
-    now: datetime,
-) -> Contact | None:
-    """Return the first of the waiting, most urgent first, whom the agent can be offered."""
-    open_channels: dict[Channel, bool] = {}
-    for contact in ordered:
-        channel = contact.channel
-        if channel not in open_channels:
-            open_channels[channel] = not barred(agent, channel)
-        if open_channels[channel]:
-            needs = needs_of(contact, queues[contact.queue_id])
-            if not unsuitable(agent, contact, needs, insisted_on(contact, agents, now)):
+    def next_for(self, agent: Agent, ordered: Iterable[Contact]) -> Contact | None:
+        """Return the first of the waiting, most urgent first, whom the agent can be offered."""
+        open_channels: dict[Channel, bool] = {}
+        for contact in ordered:
+            channel = contact.channel
+            if channel not in open_channels:
+                open_channels[channel] = not barred(agent, channel)
+            if open_channels[channel] and self.suits(agent, contact):
                 return contact
-    return None
+        return None
+
+    def suits(self, agent: Agent, contact: Contact) -> bool:
+        """Say whether nothing but what he holds keeps the agent from the contact; quick `obstacles`."""
+        queue = self._queues[contact.queue_id]
+        only = insisted_on(contact, self._index.mirrors, self._now)
+        if (only and only != agent.agent_id) or contact.contact_id in agent.holds:
+            return False
+        if contact.passed_by == agent.agent_id or agent.agent_id in contact.excluded_agent_ids:
+            return False
+        if contact.by_name and agent.agent_id == contact.preferred_agent_id:
+            return True
+        rules = queue.rules
+        waited_s = waited(contact, self._now)
+        stage = rules.stages[rules.stage(waited_s)]
+        if lacking(agent, needs_of(contact, queue, stage)):
+            return False
+        if not stage.sieves and not rules.reserved:
+            return True
+        facts = PairFacts(AgentFacts(agent.config), ContactFacts(contact, queue))
+        return all(run(sieve.node)(facts) for sieve in stage.sieves) and not any(
+            run(each.agents)(facts) for each in self._binding(contact, queue, waited_s)
+        )
 
 
-def serves(agent: Agent, queue: Queue) -> bool:
-    """Say whether the agent meets what the queue itself asks for."""
-    return not lacking(agent, queue.config.needs)
+@lru_cache(maxsize=8192)
+def _all_of(nodes: tuple[Node, ...]) -> Node:
+    return Apply("and", nodes, BOOLEAN) if nodes else Literal(True, BOOLEAN)
+
+
+def _rule(best: list[Rank], queue: Queue) -> str:
+    """Return the first rule in which the best two differ."""
+    match best:
+        case []:
+            return NOBODY
+        case [_]:
+            return "only_candidate"
+    (first, _), (second, _) = best
+    for rule, mine, theirs in zip(queue.rules.strategy.select.order, first, second, strict=True):
+        if mine != theirs:
+            return rule
+    return "agent_id"
 
 
 def as_text(needs: Collection[Need]) -> tuple[str, ...]:

@@ -3,11 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Literal, NamedTuple, TypedDict
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict
+
+from pydantic import Field
 
 from libs.events.agent import State
 from libs.events.base import Channel
-from libs.events.queue import AgentConfigured, Need, QueueConfigured
+from libs.events.queue import AgentConfigured, Attribute, Need, QueueConfigured
+from services.routing.domain.portrait import Mean
+from services.routing.domain.strategy.compiled import Rules, rules_of
 
 EXCLUSIVE: frozenset[Channel] = frozenset({"voice", "video"})  # who speaks does nothing else
 DEFAULT_HANDLING_MS = 180_000.0  # until a queue has seen a contact through
@@ -27,13 +31,31 @@ class About(TypedDict):
     channel: Channel
 
 
+class Published(NamedTuple):
+    """A version of a strategy; `document` is its text, so that equal texts are read once."""
+
+    strategy_id: str
+    version: int
+    document: str
+
+
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue as configured, and how long its contacts have kept agents busy lately."""
+    """
+    A queue as configured, the strategy it follows, and how its contacts have gone lately: how long they kept
+    agents busy, and the portrait of all its agents together.
+    """
 
     config: QueueConfigured
     handled: int = 0
     mean_handling_ms: float = DEFAULT_HANDLING_MS
+    strategy: Published | None = None
+    portrait: dict[str, Mean] = field(default_factory=dict)
+
+    @property
+    def rules(self) -> Rules:
+        """Return the strategy in force; the default one where none was published."""
+        return rules_of(self.strategy.document if self.strategy else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +93,13 @@ class Contact:
     failed_offers: int = 0
     position: int = 0  # as last told to the customer
     position_at: datetime = BEGINNING
+    vip_level: int = 0
+    language: str = ""
+    value: float = 0.0
+    deadline: datetime | None = None
+    attributes: dict[str, Attribute] = field(default_factory=dict)
+    excluded_agent_ids: tuple[str, ...] = ()
+    relax_at: datetime | None = None  # when its strategy next asks less of agents
 
     def about(self, pool_id: str) -> About:
         return About(
@@ -140,6 +169,10 @@ class Agent:
     holds: dict[str, Held] = field(default_factory=dict)
     idle_since: datetime = BEGINNING
     entered: Entered = Entered()
+    offered_at: datetime = BEGINNING  # the last offer he had
+    busy_ms: int = 0  # since he signed in: serving or wrapping up
+    free_ms: int = 0  # ready, or rung
+    portraits: dict[str, dict[str, Mean]] = field(default_factory=dict)  # by queue
 
     @property
     def agent_id(self) -> str:
@@ -188,6 +221,9 @@ class Pool:
     finished: dict[str, Finished] = field(default_factory=dict)  # in the order in which they ended
     at: datetime = BEGINNING
     estimate_at: datetime | None = None
+    strategies: dict[str, Published] = field(default_factory=dict)  # the last published is the last
+    # Worked out from `agents`, never kept: who starts without it makes it anew.
+    index: Annotated[Any, Field(exclude=True)] = field(default=None, compare=False, repr=False)
 
 
 def due(pool: Pool) -> datetime | None:
@@ -204,6 +240,8 @@ def _deadlines(pool: Pool) -> Iterator[datetime]:
                 yield contact.insist_until
             if contact.overflow_at is not None:
                 yield contact.overflow_at
+            if contact.relax_at is not None:
+                yield contact.relax_at
     for agent in pool.agents.values():
         for held in agent.holds.values():
             if held.until is not None:

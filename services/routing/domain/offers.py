@@ -45,6 +45,7 @@ def accepted(turn: Turn, data: queue.OfferAccepted) -> None:
         assigned_at=turn.now,
         insist_until=None,
         overflow_at=None,
+        relax_at=None,
         passed_by="",
     )
     held = turn.agents[data.agent_id].holds[contact.contact_id]

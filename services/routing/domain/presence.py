@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from libs.events import agent as agents
 from libs.events import queue, routing
-from services.routing.domain import offers, wrap_up
-from services.routing.domain.model import Agent, Contact, Queue, seconds
+from services.routing.domain import offers, relaxing, strategies, wrap_up
+from services.routing.domain.model import Agent, Contact, Queue
 from services.routing.domain.turn import Turn
 
 LOST_PRIORITY = 100  # for a contact whose agent was lost while talking: ahead of all that only waited
@@ -17,11 +17,10 @@ def queue_configured(turn: Turn, data: queue.QueueConfigured) -> None:
     if known is not None and known.config == data:
         return
     turn.put_queue(replace(known, config=data) if known else Queue(data))
+    strategies.follow(turn, data.queue_id)
     for contact in list(turn.contacts.values()):
         if contact.state == "waiting" and contact.queue_id == data.queue_id:
-            limit_s = data.max_wait_s
-            overflow_at = contact.since + seconds(limit_s) if limit_s else None
-            turn.contacts[contact.contact_id] = replace(contact, overflow_at=overflow_at)
+            turn.contacts[contact.contact_id] = relaxing.begun(contact, turn.queues[data.queue_id])
             turn.reconsider(contact.contact_id)
 
 
@@ -86,17 +85,14 @@ def _lose(turn: Turn, contact: Contact) -> None:
     )
     turn.tell(fact, contact.journey_id)
     turn.let_go(contact.agent_id, contact.contact_id)
-    limit_s = turn.queues[contact.queue_id].config.max_wait_s
-    turn.wait(
-        replace(
-            contact,
-            since=turn.now,
-            assigned_at=None,
-            priority=contact.priority + LOST_PRIORITY,
-            overflow_at=turn.now + seconds(limit_s) if limit_s else None,
-            position=0,
-        )
+    lost = replace(
+        contact,
+        since=turn.now,
+        assigned_at=None,
+        priority=contact.priority + LOST_PRIORITY,
+        position=0,
     )
+    turn.wait(relaxing.begun(lost, turn.queues[contact.queue_id]))
 
 
 def state_requested(turn: Turn, data: queue.AgentStateRequested) -> None:

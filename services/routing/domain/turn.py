@@ -9,6 +9,8 @@ from libs.events import agent as agents
 from libs.events import routing
 from libs.events.base import AnyEvent, Fact, Facts, after, follow_id
 from services.routing.domain import match, waits
+from services.routing.domain.decision import record_of
+from services.routing.domain.index import AgentIndex
 from services.routing.domain.model import (
     ESTIMATES_EVERY_S,
     Agent,
@@ -21,6 +23,7 @@ from services.routing.domain.model import (
     seconds,
     to_ms,
 )
+from services.routing.domain.strategy.compiled import Rules
 
 REMEMBERED_FINISHED = 500
 REMEMBERED_FOR = timedelta(hours=1)
@@ -49,6 +52,10 @@ class Turn:
         self._touched: dict[str, None] = {}
         self._fresh: dict[str, None] = {}
         self._newcomers: dict[str, None] = {}
+        self._index: AgentIndex = pool.index or AgentIndex(match.barred)
+        self._followed = pool.agents  # what the index is in step with, but for the stale
+        self._stale: set[str] = set()
+        self.strategies = pool.strategies
 
     # --- telling
 
@@ -75,8 +82,15 @@ class Turn:
         self.queues = {**self.queues, queue.config.queue_id: queue}
 
     def put_agent(self, agent: Agent) -> None:
-        self.agents[agent.agent_id] = agent
+        self._put(agent)
         self._touched[agent.agent_id] = None
+
+    def rules_of(self, contact: Contact) -> Rules:
+        return self.queues[contact.queue_id].rules
+
+    def _put(self, agent: Agent) -> None:
+        self.agents[agent.agent_id] = agent
+        self._stale.add(agent.agent_id)
 
     def hold(self, agent_id: str, held: Held) -> None:
         agent = self.agents[agent_id]
@@ -128,7 +142,19 @@ class Turn:
         for agent_id in self._touched:
             agent = self.agents[agent_id]
             if agent.state()[0] == "ready" and agent.entered.state not in ("ready", "offered"):
-                self.agents[agent_id] = replace(agent, idle_since=self.now)
+                self._put(replace(agent, idle_since=self.now))
+
+    def _matcher(self) -> match.Matcher:
+        """Return the matcher for the agents as they are now."""
+        self._index.follow(self._followed)
+        self._catch_up()
+        return match.Matcher(self.queues, self._index, self.now)
+
+    def _catch_up(self) -> None:
+        for agent_id in self._stale:
+            self._index.put(self.agents[agent_id])
+        self._stale.clear()
+        self._followed = self._index.mirrors = self.agents
 
     def _match(self) -> None:
         """
@@ -137,6 +163,9 @@ class Turn:
         Offers only ever take agents away, so what was looked at once need not be looked at again.
         """
         waiting = [each for each in self.contacts.values() if each.state == "waiting"]
+        if self._touched and any(queue.rules.reserved for queue in self.queues.values()):
+            # Who comes free may open those to others who were kept free so far.
+            self._fresh |= {each.contact_id: None for each in waiting if self.rules_of(each).reserved}
         fresh = [self.contacts[each] for each in self._fresh if each in self.contacts]
         if waiting and self._touched:
             freed = sorted((self.agents[each] for each in self._touched), key=lambda each: each.idle_since)
@@ -151,33 +180,19 @@ class Turn:
     def _find_work(self, agent_id: str, ordered: list[Contact]) -> None:
         while True:
             agent = self.agents[agent_id]
-            contact = match.next_for(agent, ordered, self.queues, self.agents, self.now)
+            contact = self._matcher().next_for(agent, ordered)
             if contact is None:
                 return
             self._find_agent(contact)
             ordered.remove(contact)
 
     def _find_agent(self, contact: Contact) -> None:
-        choice = match.choose(contact, self.queues[contact.queue_id], self.agents, self.now)
+        choice = self._matcher().choose(contact)
         if choice.agent is not None or contact.contact_id in self._newcomers:
-            self._record(contact, choice)
+            decision_id = follow_id(self.event.id, f"decision/{contact.contact_id}/{len(self._facts)}")
+            self.tell(record_of(choice, decision_id, self.pool_id, self.now), contact.journey_id)
         if choice.agent is not None:
             self._offer(contact, choice.agent)
-
-    def _record(self, contact: Contact, choice: match.Choice) -> None:
-        about = contact.about(self.pool_id)
-        decision_id = follow_id(self.event.id, f"decision/{contact.contact_id}/{len(self._facts)}")
-        record = routing.DecisionRecorded(
-            **about,
-            decision_id=decision_id,
-            chosen_agent_id=choice.agent.agent_id if choice.agent else "",
-            rule=choice.rule,
-            needs=match.as_text(match.needs_of(contact, self.queues[contact.queue_id])),
-            candidates=choice.candidates(self.now),
-            considered=len(choice.able) + len(choice.excluded),
-            waited_ms=to_ms(self.now - contact.since),
-        )
-        self.tell(record, contact.journey_id)
 
     def _offer(self, contact: Contact, agent: Agent) -> None:
         offer_id = follow_id(self.event.id, f"offer/{contact.contact_id}")
@@ -195,6 +210,7 @@ class Turn:
             "offered",
             self.now,
         )
+        self.put_agent(replace(self.agents[agent.agent_id], offered_at=self.now))
         self.hold(agent.agent_id, held)
         offer = routing.AgentOffered(
             **contact.about(self.pool_id),
@@ -255,7 +271,7 @@ class Turn:
                 previous_ms=to_ms(self.now - before.since) if before.since else 0,
                 load=load,
             )
-            self.agents[agent_id] = replace(agent, entered=Entered(state, reason, self.now, load))
+            self._put(replace(_with_time(agent, self.now), entered=Entered(state, reason, self.now, load)))
             self.tell(entered, self.event.journey_id or self._journey_of(agent_id))
 
     def _journey_of(self, agent_id: str) -> str:
@@ -274,8 +290,14 @@ class Turn:
             self._still_remembered(),
             before.at,
             self.estimate_at,
+            self.strategies,
+            self._index,
         )
-        return before if after_all == before else replace(after_all, at=self.now)
+        changed = after_all != before
+        if self._index.mirrors is self._followed:
+            self._catch_up()
+            self._index.mirrors = self.agents if changed else before.agents
+        return replace(after_all, at=self.now) if changed else before
 
     def _still_remembered(self) -> dict[str, Finished]:
         """Return the ended contacts without those that ended long ago; the first is the oldest."""
@@ -283,3 +305,17 @@ class Turn:
         if oldest is None or self.now - oldest.at <= REMEMBERED_FOR:
             return self.finished
         return {key: each for key, each in self.finished.items() if self.now - each.at <= REMEMBERED_FOR}
+
+
+def _with_time(agent: Agent, now: datetime) -> Agent:
+    """Return the agent with the state he leaves counted as time served or free; both begin at sign-in."""
+    left = agent.entered
+    spent_ms = to_ms(now - left.since) if left.since else 0
+    match left.state:
+        case "busy" | "wrap_up":
+            return replace(agent, busy_ms=agent.busy_ms + spent_ms)
+        case "ready" | "offered":
+            return replace(agent, free_ms=agent.free_ms + spent_ms)
+        case "signed_out":
+            return replace(agent, busy_ms=0, free_ms=0)
+    return agent

@@ -1,11 +1,13 @@
 """Places in a queue, and how long a contact will probably wait."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from libs.events.base import Channel
-from services.routing.domain.match import in_order, lacking
+from services.routing.domain.match import lacking
 from services.routing.domain.model import Agent, Contact, Queue
+from services.routing.domain.urgency import in_order
 
 LEARNED_FROM = 20  # contacts: the mean follows the day, one long talk does not turn it over
 
@@ -15,7 +17,7 @@ def learned(queue: Queue, handling_ms: int) -> Queue:
     handled = queue.handled + 1
     before = queue.mean_handling_ms if queue.handled else float(handling_ms)
     mean = before + (handling_ms - before) / min(handled, LEARNED_FROM)
-    return Queue(queue.config, handled, mean)
+    return replace(queue, handled=handled, mean_handling_ms=mean)
 
 
 def positions(contacts: Iterable[Contact], queues: Mapping[str, Queue], now: datetime) -> dict[str, int]:

@@ -34,6 +34,18 @@ _RULES = {
         "{agent} had been idle longest of the {able} agents who fit equally well",
         "在匹配度相同的 {able} 名可选坐席中，{agent} 空闲时间最长",
     ),
+    "least_occupied": Words(
+        "{agent} has had the least to do since signing in, of the {able} agents who fit equally well",
+        "在匹配度相同的 {able} 名可选坐席中，{agent} 签入以来占线率最低",
+    ),
+    "round_robin": Words(
+        "it was the turn of {agent}: of the {able} agents who fit equally well, the longest without an offer",
+        "在匹配度相同的 {able} 名可选坐席中，轮到 {agent}：其上次派单时间最早",
+    ),
+    "random": Words(
+        "{agent} was drawn by lot from the {able} agents who fit equally well",
+        "在匹配度相同的 {able} 名可选坐席中随机抽取了 {agent}",
+    ),
     "fewest_skills": Words(
         "{agent} has the fewest skills of the {able} agents otherwise equal: the versatile stay free",
         "在其他条件相同的 {able} 名可选坐席中，{agent} 技能最少，多技能坐席留给更需要的联络",
@@ -59,7 +71,25 @@ _EXCLUSIONS = {
     "preferred_agent": Words("the contact still waits for its preferred agent", "联络仍在等待首选坐席"),
     "same_contact": Words("still wraps up this very contact", "仍在整理同一联络"),
     "passed_it_on": Words("has passed this contact on", "该联络由其转出"),
+    "excluded": Words("is excluded for this contact", "该联络排除此坐席"),
+    "filter": Words("does not pass the filter {what}", "不满足筛选条件 {what}"),
+    "reserved": Words("is kept free by the reserve {what}", "因预留规则 {what} 保持空闲"),
 }
+
+BY_NAME = frozenset({"preferred_agent", "named_agent"})  # rules that look at one agent only
+
+_LOST = {
+    "best_score": Words("a score above {chosen} instead of {theirs:g}", "得分高于 {chosen}，而非 {theirs:g}"),
+    "least_loaded": Words("fewer than {theirs:g} contacts at hand", "手上的联络少于 {theirs:g} 个"),
+    "longest_idle": Words("a longer idle time", "空闲时间更长"),
+    "fewest_skills": Words("fewer than {theirs:g} skills", "技能少于 {theirs:g} 项"),
+    "least_occupied": Words(
+        "an occupancy below {chosen} instead of {theirs:.0%}", "占线率低于 {chosen}，而非 {theirs:.0%}"
+    ),
+    "round_robin": Words("a longer time without an offer", "更久未被派单"),
+    "random": Words("a better lot", "抽签更优"),
+}
+_SIGNS = {"best_score": -1.0}  # a rank of it is the score with its sign turned
 
 
 def of_rule(rule: str, agent_id: str, able: int, considered: int) -> Words:
@@ -75,6 +105,32 @@ def of_exclusion(code: str) -> tuple[str, Words]:
     name, _, what = code.partition(":")
     words = _EXCLUSIONS.get(name, Words(name, name))
     return name, Words(*(text.format(what=what) for text in words))
+
+
+def of_lost(agent_id: str, chosen_id: str, rule: str, mine: float, theirs: float) -> Words:
+    """Say what the next best would have needed under the rule in which he lost."""
+    sign = _SIGNS.get(rule, 1.0)
+    chosen = f"{mine:.0%}" if rule == "least_occupied" else f"{sign * mine:g}"
+    lost = _LOST.get(rule, Words(rule, rule))
+    en, zh = (text.format(chosen=chosen, theirs=sign * theirs) for text in lost)
+    return Words(
+        f"{agent_id} would have been chosen before {chosen_id} with {en}",
+        f"若{zh}，将先于 {chosen_id} 选择 {agent_id}",
+    )
+
+
+def without_preference(agent_id: str, preferred_id: str) -> Words:
+    return Words(
+        f"without the preference for {preferred_id}, {agent_id} would have been chosen",
+        f"若未指定 {preferred_id}，将选择 {agent_id}",
+    )
+
+
+def without_obstacle(agent_id: str, obstacle: Words) -> Words:
+    return Words(
+        f"{agent_id} would have been chosen but for one thing: {obstacle.en}",
+        f"若非“{obstacle.zh}”，将选择 {agent_id}",
+    )
 
 
 def read_need(text: str) -> Need:

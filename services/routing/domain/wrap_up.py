@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from libs.events import queue, routing
-from services.routing.domain import waits
+from services.routing.domain import learning, waits
 from services.routing.domain.model import Contact, Held, Note, seconds, to_ms
 from services.routing.domain.turn import Turn
 
@@ -77,3 +77,4 @@ def finish(
     turn.tell(fact, held.journey_id)
     turn.let_go(agent_id, held.contact_id)
     turn.put_queue(waits.learned(turn.queues[held.queue_id], held.talked_ms + wrap_up_ms))
+    learning.learn(turn, agent_id, held.queue_id, learning.seen(turn, held, wrap_up_ms, note))

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 
+from libs.documents import canonical, has_errors
 from libs.events import queue
 from libs.events.base import AnyEvent, Event, Fact, Tick
 from services.routing.domain.decide import decide
 from services.routing.domain.model import Agent, Contact, Pool, due
+from services.routing.domain.strategy import checking
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 POOL = "main"
@@ -51,7 +54,13 @@ def service(
 
 
 def configured(
-    agent_id: str, *, skills: dict[str, int] | None = None, chats: int = 3, enabled: bool = True
+    agent_id: str,
+    *,
+    skills: dict[str, int] | None = None,
+    chats: int = 3,
+    enabled: bool = True,
+    attributes: dict[str, Any] | None = None,
+    interrupts: dict[Any, tuple[Any, ...]] | None = None,
 ) -> Fact:
     return queue.AgentConfigured(
         pool_id=POOL,
@@ -59,6 +68,18 @@ def configured(
         skills=skills or {},
         capacity={"voice": 1, "chat": chats},
         enabled=enabled,
+        attributes=attributes or {},
+        interrupts=interrupts or {},
+    )
+
+
+def strategy(version: int = 1, **document: Any) -> Fact:
+    """Return the fact that a strategy for every queue came into force."""
+    wanted = {"strategy_id": "gold", "queues": ["*"], **document}
+    found, problems = checking.examine(wanted)
+    assert found is not None and not has_errors(problems), problems
+    return queue.StrategyPublished(
+        pool_id=POOL, strategy_id=found.strategy_id, version=version, document=canonical(found)
     )
 
 
@@ -88,6 +109,7 @@ def queued(
     vip_level: int = 0,
     prefers: str = "",
     for_s: float = 0,
+    **more: Any,
 ) -> Fact:
     return queue.ContactQueued.model_validate(
         {
@@ -101,6 +123,7 @@ def queued(
             "vip_level": vip_level,
             "preferred_agent_id": prefers,
             "preferred_for_s": for_s,
+            **more,
         }
     )
 

@@ -6,7 +6,8 @@ from libs.events import routing
 from libs.events.base import AnyEvent
 from libs.local import LocalStore
 from services.routing.domain.model import Pool
-from services.routing.store import POOLS, Decision
+from services.routing.domain.strategy.publishing import StrategyRecord
+from services.routing.store import POOLS, STRATEGIES, Decision
 
 
 class LocalPools(LocalStore[Pool]):
@@ -15,6 +16,15 @@ class LocalPools(LocalStore[Pool]):
 
     async def of_tenant(self, tenant: str) -> list[Pool]:
         return [stored.state for key, stored in self.kept.items() if key.tenant == tenant]
+
+
+class LocalStrategies(LocalStore[StrategyRecord]):
+    def __init__(self) -> None:
+        super().__init__(STRATEGIES.name, STRATEGIES.blank)
+
+    async def listed(self, tenant: str, after: str, limit: int) -> list[StrategyRecord]:
+        found = [stored.state for key, stored in self.kept.items() if key.tenant == tenant and key.id > after]
+        return sorted(found, key=lambda each: each.strategy_id)[:limit]
 
 
 class LocalDecisions:

@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 
 from libs import clock
+from libs.apply import Apply
 from libs.errors import Forbidden, Invalid, NotFound
 from libs.events.base import Event
 from libs.local import LocalBus
@@ -14,10 +15,11 @@ from libs.rpc.routing.v1 import routing_pb2 as pb
 from libs.rpc.routing.v1.routing_pb2_grpc import RoutingServiceStub, add_RoutingServiceServicer_to_server
 from libs.rpc_client import Caller, acting_for, channel
 from libs.rpc_server import serve
+from services.routing.domain.strategy import publishing
 from services.routing.handlers import Matching, handler, teller
 from services.routing.rpc import RoutingService
 from services.routing.tests import cases
-from services.routing.tests.places import LocalDecisions, LocalPools
+from services.routing.tests.places import LocalDecisions, LocalPools, LocalStrategies
 
 SECRET = "a secret that only these tests know"
 SUE = Caller("acme", "sue", frozenset({"supervisor"}))
@@ -41,7 +43,10 @@ async def ask() -> AsyncIterator[RoutingServiceStub]:
     ]
     events = [Event(f"e-{place}", "acme", cases.at(place), each, "j") for place, each in enumerate(facts)]
     await handler(matching, lambda: cases.at(10))(events)
-    service = RoutingService(pools, decisions, lambda: cases.at(20))
+    strategies = LocalStrategies()
+    bus = LocalBus()
+    apply_strategy = Apply(strategies, publishing.decide, bus.publish, "/trunkline/routing")
+    service = RoutingService(pools, decisions, strategies, apply_strategy, lambda: cases.at(20))
     register = partial(add_RoutingServiceServicer_to_server, service)
     async with (
         serve(register, port=0, secret=SECRET, now=clock.now) as serving,

@@ -6,6 +6,7 @@ Queues, agents, who waits for whom, and why a contact went where it went."""
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from libs.rpc.common.v1 import common_pb2 as _common_pb2
@@ -690,6 +691,14 @@ class Decision(_message.Message):
     WAITED_MS_FIELD_NUMBER: _builtins.int
     EXPLANATION_FIELD_NUMBER: _builtins.int
     ALTERNATIVE_INTERACTION_IDS_FIELD_NUMBER: _builtins.int
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    STRATEGY_VERSION_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    SCORE_FORMULA_FIELD_NUMBER: _builtins.int
+    FILTERS_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
+    WOULD_HAVE_CHANGED_FIELD_NUMBER: _builtins.int
     decision_id: _builtins.str
     interaction_id: _builtins.str
     session_id: _builtins.str
@@ -701,6 +710,13 @@ class Decision(_message.Message):
     """Empty if nobody could be chosen."""
     priority: _builtins.float
     waited_ms: _builtins.int
+    strategy_id: _builtins.str
+    """The strategy that was followed; version 0 is the default one."""
+    strategy_version: _builtins.int
+    stage: _builtins.int
+    """Which of the strategy's rings the wait had come to, from 0."""
+    score_formula: _builtins.str
+    """The formula of the score."""
     @_builtins.property
     def decided_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -723,6 +739,22 @@ class Decision(_message.Message):
     def alternative_interaction_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Other contacts the agent could have had, when an agent became free; best first."""
 
+    @_builtins.property
+    def order(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The rules of selection, in the order in which they were asked."""
+
+    @_builtins.property
+    def filters(self) -> _containers.RepeatedCompositeFieldContainer[Global___AskedFilter]:
+        """The filters that every agent was put through."""
+
+    @_builtins.property
+    def facts(self) -> _struct_pb2.Struct:
+        """What the expressions asked about the contact and its queue."""
+
+    @_builtins.property
+    def would_have_changed(self) -> _containers.RepeatedCompositeFieldContainer[Global___Change]:
+        """What would have led to another choice, the nearest first; for people."""
+
     def __init__(
         self,
         *,
@@ -741,14 +773,77 @@ class Decision(_message.Message):
         waited_ms: _builtins.int = ...,
         explanation: _common_pb2.Words | None = ...,
         alternative_interaction_ids: _abc.Iterable[_builtins.str] | None = ...,
+        strategy_id: _builtins.str = ...,
+        strategy_version: _builtins.int = ...,
+        stage: _builtins.int = ...,
+        order: _abc.Iterable[_builtins.str] | None = ...,
+        score_formula: _builtins.str = ...,
+        filters: _abc.Iterable[Global___AskedFilter] | None = ...,
+        facts: _struct_pb2.Struct | None = ...,
+        would_have_changed: _abc.Iterable[Global___Change] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["decided_at", b"decided_at", "explanation", b"explanation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decided_at", b"decided_at", "explanation", b"explanation", "facts", b"facts"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternative_agent_ids", b"alternative_agent_ids", "alternative_interaction_ids", b"alternative_interaction_ids", "candidates", b"candidates", "chosen_agent_id", b"chosen_agent_id", "decided_at", b"decided_at", "decision_id", b"decision_id", "explanation", b"explanation", "interaction_id", b"interaction_id", "needs", b"needs", "pool_id", b"pool_id", "priority", b"priority", "queue_id", b"queue_id", "rule", b"rule", "session_id", b"session_id", "waited_ms", b"waited_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternative_agent_ids", b"alternative_agent_ids", "alternative_interaction_ids", b"alternative_interaction_ids", "candidates", b"candidates", "chosen_agent_id", b"chosen_agent_id", "decided_at", b"decided_at", "decision_id", b"decision_id", "explanation", b"explanation", "facts", b"facts", "filters", b"filters", "interaction_id", b"interaction_id", "needs", b"needs", "order", b"order", "pool_id", b"pool_id", "priority", b"priority", "queue_id", b"queue_id", "rule", b"rule", "score_formula", b"score_formula", "session_id", b"session_id", "stage", b"stage", "strategy_id", b"strategy_id", "strategy_version", b"strategy_version", "waited_ms", b"waited_ms", "would_have_changed", b"would_have_changed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Decision: _TypeAlias = Decision  # noqa: Y015
+
+@_typing.final
+class AskedFilter(_message.Message):
+    """A filter of a strategy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_ID_FIELD_NUMBER: _builtins.int
+    KEEP_FIELD_NUMBER: _builtins.int
+    filter_id: _builtins.str
+    keep: _builtins.str
+    """The expression that had to hold."""
+    def __init__(
+        self,
+        *,
+        filter_id: _builtins.str = ...,
+        keep: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter_id", b"filter_id", "keep", b"keep"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AskedFilter: _TypeAlias = AskedFilter  # noqa: Y015
+
+@_typing.final
+class Change(_message.Message):
+    """Something that, had it been otherwise, would have led to another choice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    WHAT_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    """Who would have been chosen then."""
+    what: _builtins.str
+    """The obstacle that would have had to be gone, or the rule that decided."""
+    @_builtins.property
+    def explanation(self) -> _common_pb2.Words: ...
+    def __init__(
+        self,
+        *,
+        agent_id: _builtins.str = ...,
+        what: _builtins.str = ...,
+        explanation: _common_pb2.Words | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "explanation", b"explanation", "what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Change: _TypeAlias = Change  # noqa: Y015
 
 @_typing.final
 class Candidate(_message.Message):
@@ -783,6 +878,9 @@ class Candidate(_message.Message):
     SCORE_FIELD_NUMBER: _builtins.int
     FACTORS_FIELD_NUMBER: _builtins.int
     IDLE_MS_FIELD_NUMBER: _builtins.int
+    RANKS_FIELD_NUMBER: _builtins.int
+    OBSTACLES_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     eligible: _builtins.bool
     exclusion: _builtins.str
@@ -801,6 +899,18 @@ class Candidate(_message.Message):
     def factors(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """What the score is made of."""
 
+    @_builtins.property
+    def ranks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """The agent's values under the rules of the decision's order; the least is best."""
+
+    @_builtins.property
+    def obstacles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """All that excluded the agent, such as missing_skill:zh or filter:licensed."""
+
+    @_builtins.property
+    def facts(self) -> _struct_pb2.Struct:
+        """What the expressions asked about the agent."""
+
     def __init__(
         self,
         *,
@@ -811,10 +921,13 @@ class Candidate(_message.Message):
         score: _builtins.float = ...,
         factors: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         idle_ms: _builtins.int = ...,
+        ranks: _abc.Iterable[_builtins.float] | None = ...,
+        obstacles: _abc.Iterable[_builtins.str] | None = ...,
+        facts: _struct_pb2.Struct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "facts", b"facts"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "eligible", b"eligible", "exclusion", b"exclusion", "explanation", b"explanation", "factors", b"factors", "idle_ms", b"idle_ms", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "eligible", b"eligible", "exclusion", b"exclusion", "explanation", b"explanation", "factors", b"factors", "facts", b"facts", "idle_ms", b"idle_ms", "obstacles", b"obstacles", "ranks", b"ranks", "score", b"score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -876,3 +989,402 @@ class EstimateWaitResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__estimated_wait_ms) -> _WhichOneofReturnType__estimated_wait_ms | None: ...
 
 Global___EstimateWaitResponse: _TypeAlias = EstimateWaitResponse  # noqa: Y015
+
+@_typing.final
+class Strategy(_message.Message):
+    """A strategy without its document."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    POOL_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    pool_id: _builtins.str
+    version: _builtins.int
+    """The version in force."""
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedCompositeFieldContainer[Global___StrategyVersion]: ...
+    def __init__(
+        self,
+        *,
+        strategy_id: _builtins.str = ...,
+        pool_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        versions: _abc.Iterable[Global___StrategyVersion] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pool_id", b"pool_id", "strategy_id", b"strategy_id", "version", b"version", "versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Strategy: _TypeAlias = Strategy  # noqa: Y015
+
+@_typing.final
+class StrategyVersion(_message.Message):
+    """One published version of a strategy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    PUBLISHED_BY_FIELD_NUMBER: _builtins.int
+    PUBLISHED_AT_FIELD_NUMBER: _builtins.int
+    ROLLED_BACK_TO_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    comment: _builtins.str
+    published_by: _builtins.str
+    rolled_back_to: _builtins.int
+    """The version it repeats, if it is a roll-back; 0 otherwise."""
+    @_builtins.property
+    def published_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        comment: _builtins.str = ...,
+        published_by: _builtins.str = ...,
+        published_at: _timestamp_pb2.Timestamp | None = ...,
+        rolled_back_to: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["published_at", b"published_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "published_at", b"published_at", "published_by", b"published_by", "rolled_back_to", b"rolled_back_to", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StrategyVersion: _TypeAlias = StrategyVersion  # noqa: Y015
+
+@_typing.final
+class Problem(_message.Message):
+    """One thing that is wrong with a strategy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """Where, such as filters.1.keep."""
+    severity: _builtins.str
+    """error (cannot be published) or warning"""
+    @_builtins.property
+    def message(self) -> _common_pb2.Words: ...
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        message: _common_pb2.Words | None = ...,
+        severity: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "path", b"path", "severity", b"severity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Problem: _TypeAlias = Problem  # noqa: Y015
+
+@_typing.final
+class StrategyDocument(_message.Message):
+    """A strategy as its author wrote it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """YAML; JSON is YAML too."""
+    @_builtins.property
+    def document(self) -> _struct_pb2.Struct: ...
+    def __init__(
+        self,
+        *,
+        document: _struct_pb2.Struct | None = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "form", b"form", "text", b"text"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "form", b"form", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_form: _TypeAlias = _typing.Literal["document", "text"]  # noqa: Y015
+    _WhichOneofArgType_form: _TypeAlias = _typing.Literal["form", b"form"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_form) -> _WhichOneofReturnType_form | None: ...
+
+Global___StrategyDocument: _TypeAlias = StrategyDocument  # noqa: Y015
+
+@_typing.final
+class ListStrategiesRequest(_message.Message):
+    """Asks for the strategies of the tenant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def page(self) -> _common_pb2.PageRequest: ...
+    def __init__(
+        self,
+        *,
+        page: _common_pb2.PageRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStrategiesRequest: _TypeAlias = ListStrategiesRequest  # noqa: Y015
+
+@_typing.final
+class ListStrategiesResponse(_message.Message):
+    """Holds one page of strategies."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGIES_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def strategies(self) -> _containers.RepeatedCompositeFieldContainer[Global___Strategy]: ...
+    @_builtins.property
+    def page(self) -> _common_pb2.PageResponse: ...
+    def __init__(
+        self,
+        *,
+        strategies: _abc.Iterable[Global___Strategy] | None = ...,
+        page: _common_pb2.PageResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page", b"page", "strategies", b"strategies"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStrategiesResponse: _TypeAlias = ListStrategiesResponse  # noqa: Y015
+
+@_typing.final
+class GetStrategyRequest(_message.Message):
+    """Asks for one version of a strategy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    version: _builtins.int
+    """0: the version in force."""
+    def __init__(
+        self,
+        *,
+        strategy_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["strategy_id", b"strategy_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStrategyRequest: _TypeAlias = GetStrategyRequest  # noqa: Y015
+
+@_typing.final
+class GetStrategyResponse(_message.Message):
+    """Holds one version of a strategy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def strategy(self) -> Global___Strategy: ...
+    @_builtins.property
+    def version(self) -> Global___StrategyVersion: ...
+    @_builtins.property
+    def document(self) -> _struct_pb2.Struct: ...
+    def __init__(
+        self,
+        *,
+        strategy: Global___Strategy | None = ...,
+        version: Global___StrategyVersion | None = ...,
+        document: _struct_pb2.Struct | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "strategy", b"strategy", "version", b"version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "strategy", b"strategy", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStrategyResponse: _TypeAlias = GetStrategyResponse  # noqa: Y015
+
+@_typing.final
+class ValidateStrategyRequest(_message.Message):
+    """Holds the document to be looked at."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def strategy(self) -> Global___StrategyDocument: ...
+    def __init__(
+        self,
+        *,
+        strategy: Global___StrategyDocument | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["strategy", b"strategy"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["strategy", b"strategy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ValidateStrategyRequest: _TypeAlias = ValidateStrategyRequest  # noqa: Y015
+
+@_typing.final
+class ValidateStrategyResponse(_message.Message):
+    """Holds what was found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALID_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    valid: _builtins.bool
+    """Whether it could be published: no problem is an error."""
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___Problem]: ...
+    def __init__(
+        self,
+        *,
+        valid: _builtins.bool = ...,
+        problems: _abc.Iterable[Global___Problem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["problems", b"problems", "valid", b"valid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ValidateStrategyResponse: _TypeAlias = ValidateStrategyResponse  # noqa: Y015
+
+@_typing.final
+class PublishStrategyRequest(_message.Message):
+    """Publishes a new version."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    comment: _builtins.str
+    """What has changed, for the next reader."""
+    expected_version: _builtins.int
+    """Publish only if this is the present version; 0: only if the strategy is new. Absent: publish in any case."""
+    request_id: _builtins.str
+    """The same id again changes nothing and returns the same answer."""
+    @_builtins.property
+    def strategy(self) -> Global___StrategyDocument:
+        """The document names its strategy by id."""
+
+    def __init__(
+        self,
+        *,
+        strategy: Global___StrategyDocument | None = ...,
+        comment: _builtins.str = ...,
+        expected_version: _builtins.int | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "strategy", b"strategy"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "comment", b"comment", "expected_version", b"expected_version", "request_id", b"request_id", "strategy", b"strategy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_version: _TypeAlias = _typing.Literal["expected_version"]  # noqa: Y015
+    _WhichOneofArgType__expected_version: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_version) -> _WhichOneofReturnType__expected_version | None: ...
+
+Global___PublishStrategyRequest: _TypeAlias = PublishStrategyRequest  # noqa: Y015
+
+@_typing.final
+class PublishStrategyResponse(_message.Message):
+    """Holds what was published."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    version: _builtins.int
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___Problem]:
+        """Warnings only."""
+
+    def __init__(
+        self,
+        *,
+        strategy_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        problems: _abc.Iterable[Global___Problem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["problems", b"problems", "strategy_id", b"strategy_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishStrategyResponse: _TypeAlias = PublishStrategyResponse  # noqa: Y015
+
+@_typing.final
+class RollBackStrategyRequest(_message.Message):
+    """Names the version to go back to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    version: _builtins.int
+    comment: _builtins.str
+    request_id: _builtins.str
+    """The same id again changes nothing and returns the same answer."""
+    def __init__(
+        self,
+        *,
+        strategy_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        comment: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "request_id", b"request_id", "strategy_id", b"strategy_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RollBackStrategyRequest: _TypeAlias = RollBackStrategyRequest  # noqa: Y015
+
+@_typing.final
+class RollBackStrategyResponse(_message.Message):
+    """Holds the version in force now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    version: _builtins.int
+    def __init__(
+        self,
+        *,
+        strategy_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["strategy_id", b"strategy_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RollBackStrategyResponse: _TypeAlias = RollBackStrategyResponse  # noqa: Y015

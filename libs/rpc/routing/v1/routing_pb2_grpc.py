@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RoutingServiceStub:
-    """Answers what routing knows. Contacts and agents are moved by events only, never by a call.
+    """Answers what routing knows, and keeps strategies. Contacts and agents are moved by events only, never by a call.
     """
 
     def __init__(self, channel):
@@ -70,10 +70,35 @@ class RoutingServiceStub:
                 request_serializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.EstimateWaitRequest.SerializeToString,
                 response_deserializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.EstimateWaitResponse.FromString,
                 _registered_method=True)
+        self.ListStrategies = channel.unary_unary(
+                '/trunkline.routing.v1.RoutingService/ListStrategies',
+                request_serializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.ListStrategiesRequest.SerializeToString,
+                response_deserializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.ListStrategiesResponse.FromString,
+                _registered_method=True)
+        self.GetStrategy = channel.unary_unary(
+                '/trunkline.routing.v1.RoutingService/GetStrategy',
+                request_serializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.GetStrategyRequest.SerializeToString,
+                response_deserializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.GetStrategyResponse.FromString,
+                _registered_method=True)
+        self.ValidateStrategy = channel.unary_unary(
+                '/trunkline.routing.v1.RoutingService/ValidateStrategy',
+                request_serializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.ValidateStrategyRequest.SerializeToString,
+                response_deserializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.ValidateStrategyResponse.FromString,
+                _registered_method=True)
+        self.PublishStrategy = channel.unary_unary(
+                '/trunkline.routing.v1.RoutingService/PublishStrategy',
+                request_serializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.PublishStrategyRequest.SerializeToString,
+                response_deserializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.PublishStrategyResponse.FromString,
+                _registered_method=True)
+        self.RollBackStrategy = channel.unary_unary(
+                '/trunkline.routing.v1.RoutingService/RollBackStrategy',
+                request_serializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.RollBackStrategyRequest.SerializeToString,
+                response_deserializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.RollBackStrategyResponse.FromString,
+                _registered_method=True)
 
 
 class RoutingServiceServicer:
-    """Answers what routing knows. Contacts and agents are moved by events only, never by a call.
+    """Answers what routing knows, and keeps strategies. Contacts and agents are moved by events only, never by a call.
     """
 
     def GetPool(self, request, context):
@@ -125,6 +150,42 @@ class RoutingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListStrategies(self, request, context):
+        """Lists strategies by id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStrategy(self, request, context):
+        """Returns one version of a strategy with its document.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ValidateStrategy(self, request, context):
+        """Says what is wrong with a strategy and changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PublishStrategy(self, request, context):
+        """Publishes a new version of a strategy; its pool follows it in the order of its events. INVALID_ARGUMENT with
+        the problems if it is not valid.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RollBackStrategy(self, request, context):
+        """Brings an earlier version into force again, as a new version.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RoutingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -163,6 +224,31 @@ def add_RoutingServiceServicer_to_server(servicer, server):
                     request_deserializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.EstimateWaitRequest.FromString,
                     response_serializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.EstimateWaitResponse.SerializeToString,
             ),
+            'ListStrategies': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStrategies,
+                    request_deserializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.ListStrategiesRequest.FromString,
+                    response_serializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.ListStrategiesResponse.SerializeToString,
+            ),
+            'GetStrategy': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStrategy,
+                    request_deserializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.GetStrategyRequest.FromString,
+                    response_serializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.GetStrategyResponse.SerializeToString,
+            ),
+            'ValidateStrategy': grpc.unary_unary_rpc_method_handler(
+                    servicer.ValidateStrategy,
+                    request_deserializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.ValidateStrategyRequest.FromString,
+                    response_serializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.ValidateStrategyResponse.SerializeToString,
+            ),
+            'PublishStrategy': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishStrategy,
+                    request_deserializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.PublishStrategyRequest.FromString,
+                    response_serializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.PublishStrategyResponse.SerializeToString,
+            ),
+            'RollBackStrategy': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollBackStrategy,
+                    request_deserializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.RollBackStrategyRequest.FromString,
+                    response_serializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.RollBackStrategyResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'trunkline.routing.v1.RoutingService', rpc_method_handlers)
@@ -172,7 +258,7 @@ def add_RoutingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RoutingService:
-    """Answers what routing knows. Contacts and agents are moved by events only, never by a call.
+    """Answers what routing knows, and keeps strategies. Contacts and agents are moved by events only, never by a call.
     """
 
     @staticmethod
@@ -354,6 +440,141 @@ class RoutingService:
             '/trunkline.routing.v1.RoutingService/EstimateWait',
             libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.EstimateWaitRequest.SerializeToString,
             libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.EstimateWaitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStrategies(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.routing.v1.RoutingService/ListStrategies',
+            libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.ListStrategiesRequest.SerializeToString,
+            libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.ListStrategiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStrategy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.routing.v1.RoutingService/GetStrategy',
+            libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.GetStrategyRequest.SerializeToString,
+            libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.GetStrategyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ValidateStrategy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.routing.v1.RoutingService/ValidateStrategy',
+            libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.ValidateStrategyRequest.SerializeToString,
+            libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.ValidateStrategyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishStrategy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.routing.v1.RoutingService/PublishStrategy',
+            libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.PublishStrategyRequest.SerializeToString,
+            libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.PublishStrategyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollBackStrategy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.routing.v1.RoutingService/RollBackStrategy',
+            libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.RollBackStrategyRequest.SerializeToString,
+            libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.RollBackStrategyResponse.FromString,
             options,
             channel_credentials,
             insecure,

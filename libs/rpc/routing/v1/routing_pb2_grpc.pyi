@@ -13,7 +13,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RoutingServiceStub:
-    """Answers what routing knows. Contacts and agents are moved by events only, never by a call."""
+    """Answers what routing knows, and keeps strategies. Contacts and agents are moved by events only, never by a call."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetPool: _aio.UnaryUnaryMultiCallable[_routing_pb2.GetPoolRequest, _routing_pb2.GetPoolResponse]
@@ -30,9 +30,21 @@ class RoutingServiceStub:
     """Returns the decision records of a contact, oldest first, or the one of a given id."""
     EstimateWait: _aio.UnaryUnaryMultiCallable[_routing_pb2.EstimateWaitRequest, _routing_pb2.EstimateWaitResponse]
     """Returns how long a contact that joins the queue now is likely to wait."""
+    ListStrategies: _aio.UnaryUnaryMultiCallable[_routing_pb2.ListStrategiesRequest, _routing_pb2.ListStrategiesResponse]
+    """Lists strategies by id."""
+    GetStrategy: _aio.UnaryUnaryMultiCallable[_routing_pb2.GetStrategyRequest, _routing_pb2.GetStrategyResponse]
+    """Returns one version of a strategy with its document."""
+    ValidateStrategy: _aio.UnaryUnaryMultiCallable[_routing_pb2.ValidateStrategyRequest, _routing_pb2.ValidateStrategyResponse]
+    """Says what is wrong with a strategy and changes nothing."""
+    PublishStrategy: _aio.UnaryUnaryMultiCallable[_routing_pb2.PublishStrategyRequest, _routing_pb2.PublishStrategyResponse]
+    """Publishes a new version of a strategy; its pool follows it in the order of its events. INVALID_ARGUMENT with
+    the problems if it is not valid.
+    """
+    RollBackStrategy: _aio.UnaryUnaryMultiCallable[_routing_pb2.RollBackStrategyRequest, _routing_pb2.RollBackStrategyResponse]
+    """Brings an earlier version into force again, as a new version."""
 
 class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Answers what routing knows. Contacts and agents are moved by events only, never by a call."""
+    """Answers what routing knows, and keeps strategies. Contacts and agents are moved by events only, never by a call."""
 
     @_abc_1.abstractmethod
     def GetPool(
@@ -89,5 +101,47 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_routing_pb2.EstimateWaitRequest, _abc.Awaitable[_routing_pb2.EstimateWaitResponse]],
     ) -> _abc.Awaitable[_routing_pb2.EstimateWaitResponse]:
         """Returns how long a contact that joins the queue now is likely to wait."""
+
+    @_abc_1.abstractmethod
+    def ListStrategies(
+        self,
+        request: _routing_pb2.ListStrategiesRequest,
+        context: _aio.ServicerContext[_routing_pb2.ListStrategiesRequest, _abc.Awaitable[_routing_pb2.ListStrategiesResponse]],
+    ) -> _abc.Awaitable[_routing_pb2.ListStrategiesResponse]:
+        """Lists strategies by id."""
+
+    @_abc_1.abstractmethod
+    def GetStrategy(
+        self,
+        request: _routing_pb2.GetStrategyRequest,
+        context: _aio.ServicerContext[_routing_pb2.GetStrategyRequest, _abc.Awaitable[_routing_pb2.GetStrategyResponse]],
+    ) -> _abc.Awaitable[_routing_pb2.GetStrategyResponse]:
+        """Returns one version of a strategy with its document."""
+
+    @_abc_1.abstractmethod
+    def ValidateStrategy(
+        self,
+        request: _routing_pb2.ValidateStrategyRequest,
+        context: _aio.ServicerContext[_routing_pb2.ValidateStrategyRequest, _abc.Awaitable[_routing_pb2.ValidateStrategyResponse]],
+    ) -> _abc.Awaitable[_routing_pb2.ValidateStrategyResponse]:
+        """Says what is wrong with a strategy and changes nothing."""
+
+    @_abc_1.abstractmethod
+    def PublishStrategy(
+        self,
+        request: _routing_pb2.PublishStrategyRequest,
+        context: _aio.ServicerContext[_routing_pb2.PublishStrategyRequest, _abc.Awaitable[_routing_pb2.PublishStrategyResponse]],
+    ) -> _abc.Awaitable[_routing_pb2.PublishStrategyResponse]:
+        """Publishes a new version of a strategy; its pool follows it in the order of its events. INVALID_ARGUMENT with
+        the problems if it is not valid.
+        """
+
+    @_abc_1.abstractmethod
+    def RollBackStrategy(
+        self,
+        request: _routing_pb2.RollBackStrategyRequest,
+        context: _aio.ServicerContext[_routing_pb2.RollBackStrategyRequest, _abc.Awaitable[_routing_pb2.RollBackStrategyResponse]],
+    ) -> _abc.Awaitable[_routing_pb2.RollBackStrategyResponse]:
+        """Brings an earlier version into force again, as a new version."""
 
 def add_RoutingServiceServicer_to_server(servicer: RoutingServiceServicer, server: _aio.Server) -> None: ...

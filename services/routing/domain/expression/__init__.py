@@ -16,10 +16,12 @@ from services.routing.domain.expression.tree import (
     Scope,
     Value,
     names_in,
+    seen,
     written,
 )
 
 __all__ = [
     "BOOLEAN", "NUMBER", "SET", "TEXT", "Apply", "BadExpression", "Kind", "Literal", "Name", "Node", "Scope",
-    "Value", "fold", "names_in", "read", "run", "written",
+    "Value", "fold", "names_in", "read", "run", "seen",
+    "written",
 ]  # fmt: skip

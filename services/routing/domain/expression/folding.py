@@ -1,7 +1,7 @@
 """Work out beforehand what is known: an expression of agent and contact becomes one of the agent alone."""
 
 from services.routing.domain.expression.operators import OPERATORS
-from services.routing.domain.expression.tree import EMPTY, Apply, Literal, Name, Node, Scope
+from services.routing.domain.expression.tree import Apply, Literal, Name, Node, Scope, seen
 
 
 def fold(node: Node, known: Scope, prefixes: tuple[str, ...]) -> Node:
@@ -15,7 +15,7 @@ def fold(node: Node, known: Scope, prefixes: tuple[str, ...]) -> Node:
         case Name():
             if not node.name.startswith(prefixes):
                 return node
-            return Literal(known.get(node.name, EMPTY[node.kind]), node.kind)
+            return Literal(seen(known, node.name, node.kind), node.kind)
     operands = tuple(fold(each, known, prefixes) for each in node.operands)
     match node.operator:
         case "and" | "or":

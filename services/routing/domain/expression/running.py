@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from services.routing.domain.expression.operators import OPERATORS
-from services.routing.domain.expression.tree import EMPTY, Apply, Literal, Name, Node, Scope, Value
+from services.routing.domain.expression.tree import Apply, Literal, Name, Node, Scope, Value, seen
 
 Run = Callable[[Scope], Value]
 
@@ -16,8 +16,7 @@ def run(node: Node) -> Run:
         case Literal(value=value):
             return lambda scope: value
         case Name(name=name, kind=kind):
-            empty = EMPTY[kind]
-            return lambda scope: scope.get(name, empty)
+            return lambda scope: seen(scope, name, kind)
     return _applied(node)
 
 

@@ -8,11 +8,10 @@ Nodes are values: two expressions that say the same are equal and hash alike, so
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal as OneOf
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 Kind: TypeAlias = OneOf["boolean", "number", "text", "set"]
 Value: TypeAlias = bool | float | str | frozenset[str]
-Scope: TypeAlias = Mapping[str, Value]
 
 BOOLEAN: Kind = "boolean"
 NUMBER: Kind = "number"
@@ -21,6 +20,21 @@ SET: Kind = "set"
 
 # What was never said of an agent or a contact: so no expression can fail for want of a value.
 EMPTY: Mapping[Kind, Value] = {BOOLEAN: False, NUMBER: 0, TEXT: "", SET: frozenset()}
+_TYPES: Mapping[Kind, tuple[type, ...]] = {
+    BOOLEAN: (bool,), NUMBER: (int, float), TEXT: (str,), SET: (frozenset,),
+}  # fmt: skip
+
+
+class Scope(Protocol):
+    """Where the values of names are found: a mapping, or what looks them up when asked."""
+
+    def get(self, name: str, default: Value, /) -> Value: ...
+
+
+def seen(scope: Scope, name: str, kind: Kind) -> Value:
+    """Return the value of a name; one that is missing or of another kind than declared is empty."""
+    value = scope.get(name, EMPTY[kind])
+    return value if type(value) in _TYPES[kind] else EMPTY[kind]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,45 @@
+"""Whether somebody is there: business hours with holidays, in a time zone of their own."""
+
+from datetime import date, datetime, time
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from libs.events.base import Short
+
+
+class Span(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    start: time
+    end: time  # 00:00 is the end of the day
+
+
+class Calendar(BaseModel):
+    """When somebody is there: hours by day of the week, 0 is Monday."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    time_zone: Short
+    weekly: dict[Annotated[int, Field(ge=0, le=6)], tuple[Span, ...]]
+    holidays: Annotated[frozenset[date], Field(max_length=1000)] = frozenset()
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("no such time zone") from None
+        return name
+
+
+def state_of(calendar: Calendar, now: datetime) -> Literal["open", "closed", "holiday"]:
+    """Return what the calendar says of a moment."""
+    local = now.astimezone(ZoneInfo(calendar.time_zone))
+    if local.date() in calendar.holidays:
+        return "holiday"
+    clock = local.time()
+    for span in calendar.weekly.get(local.weekday(), ()):
+        if span.start <= clock and (clock < span.end or span.end == time(0)):
+            return "open"
+    return "closed"
