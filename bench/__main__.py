@@ -17,6 +17,8 @@ BENCHES = {
     "G4": "bench.g04_journal",
     "G5": "bench.g05_sessions",
     "G6": "bench.g06_state_change",
+    "G7": "bench.g07_match",
+    "G9": "bench.g09_quality",
     "G10": "bench.g10_offer",
     "G11": "bench.g11_rpc",
     "G13": "bench.g13_auth",

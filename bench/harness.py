@@ -89,6 +89,10 @@ class Rates:
         pairs = zip(self._rounds[ours], self._rounds[versus], strict=True)
         return Figure(bench, versus, target, tuple(mine / theirs for mine, theirs in pairs))
 
+    def of(self, name: str) -> Sequence[float]:
+        """Return what a contender did a second, round by round."""
+        return self._rounds[name]
+
     def show(self) -> None:
         """Print every contender's median rate: of this machine and moment only."""
         for name, rates in self._rounds.items():

@@ -18,6 +18,7 @@ from services.crm_context.preparing import Preparing
 from services.routing.domain import match, offers
 from services.routing.domain.model import Agent, Contact, Held
 from services.routing.domain.turn import Turn
+from services.routing.domain.working_pool import WorkingPool
 from services.session.domain import contact as contacts
 from services.session.domain import serving
 from services.session.domain.state import Rules, Session
@@ -232,13 +233,13 @@ def commits_what_was_not_saved() -> Patches:
 
 
 def trusts_the_tellers_clock() -> Patches:
-    sound = Turn.__init__
+    sound = WorkingPool.__init__
 
-    def init(self: Turn, pool: Any, event: AnyEvent, now: datetime) -> None:
+    def init(self: WorkingPool, pool: Any, event: AnyEvent, now: datetime) -> None:
         sound(self, pool, event, now)
         self.now = event.time
 
-    return [(Turn, "__init__", init)]
+    return [(WorkingPool, "__init__", init)]
 
 
 def mixes_tenants() -> Patches:

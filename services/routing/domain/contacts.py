@@ -229,6 +229,14 @@ def stop_insisting(turn: Turn, contact_id: str) -> None:
         turn.reconsider(contact_id)
 
 
+def gather(turn: Turn, contact_id: str) -> None:
+    """Let a contact be matched that has waited for others to come."""
+    contact = turn.contacts[contact_id]
+    if contact.state == "waiting" and contact.match_at is not None and contact.match_at <= turn.now:
+        turn.contacts[contact_id] = replace(contact, match_at=None)
+        turn.gather(contact_id)
+
+
 def relax(turn: Turn, contact_id: str) -> None:
     """Look again for an agent, since less is asked of him by now."""
     contact = turn.contacts[contact_id]

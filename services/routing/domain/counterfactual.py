@@ -21,7 +21,7 @@ class Change(NamedTuple):
 
 def changes_of(record: DecisionRecorded) -> list[Change]:
     """Return the changes of one thing only, each enough by itself; none where the record is an old one."""
-    if not record.order:
+    if not record.order or record.rule == words.TOGETHER:  # there it depends on the others
         return []
     chosen = next((each for each in record.candidates if each.agent_id == record.chosen_agent_id), None)
     return [*_of_the_rest(record, chosen), *_of_the_excluded(record, chosen)][:MOST]

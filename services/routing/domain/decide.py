@@ -63,3 +63,4 @@ def let_time_pass(turn: Turn) -> None:
                 contacts.overflow(turn, contact)
             contacts.stop_insisting(turn, contact.contact_id)
             contacts.relax(turn, contact.contact_id)
+            contacts.gather(turn, contact.contact_id)

@@ -8,10 +8,11 @@ from libs.events.routing import Asked, Candidate, Known
 from services.routing.domain.expression import Value, names_in
 from services.routing.domain.expression.tree import EMPTY
 from services.routing.domain.facts import ContactFacts, MomentFacts, idle_s
-from services.routing.domain.match import Choice, Question, as_text
+from services.routing.domain.match import Choice, Question
 from services.routing.domain.model import Agent, to_ms
 from services.routing.domain.rank import at_least
 from services.routing.domain.strategy.document import DEFAULT
+from services.routing.domain.words import as_text
 
 
 def record_of(choice: Choice, decision_id: str, pool_id: str, now: datetime) -> routing.DecisionRecorded:

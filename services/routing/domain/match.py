@@ -1,6 +1,6 @@
 """Who may serve whom: what keeps an agent from a contact, by name, and who is chosen of the rest."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -31,6 +31,11 @@ def waited(contact: Contact, now: datetime) -> float:
 def stage_of(contact: Contact, queue: Queue, now: datetime) -> Stage:
     """Return what is asked of agents for this contact by now."""
     return queue.rules.stages[queue.rules.stage(waited(contact, now))]
+
+
+def is_gathering(contact: Contact, now: datetime) -> bool:
+    """Say whether the contact still waits for others, to be matched together with them."""
+    return contact.match_at is not None and now < contact.match_at
 
 
 def needs_of(contact: Contact, queue: Queue, stage: Stage | None = None) -> tuple[Need, ...]:
@@ -167,6 +172,8 @@ class Matcher:
         contact = question.contact
         if not agent.signed_in:
             yield "signed_out"
+        if is_gathering(contact, self._now):
+            yield "together"  # it still waits for others to be matched with
         if question.only and question.only != agent.agent_id:
             yield "preferred_agent"
         if contact.contact_id in agent.holds:
@@ -189,6 +196,8 @@ class Matcher:
     def able(self, question: Question) -> int:
         """Return the agents who can have the contact, as a set: those to whom nothing is an obstacle."""
         index, contact = self._index, question.contact
+        if is_gathering(contact, self._now):
+            return 0
         free = index.free.get(contact.channel, 0)
         able = free & index.where(_all_of(tuple(node for _, node in question.conditions)))
         for reserved in question.reserved:
@@ -201,6 +210,9 @@ class Matcher:
             able &= ~index.bit_of(agent_id)
         return able & ~index.wrapping.get(contact.contact_id, 0)
 
+    def ranking(self, question: Question) -> Ranking:
+        return Ranking(question.contact, question.queue, question.needs, self._index, self._now)
+
     def choose(self, contact: Contact) -> Choice:
         """
         Return the agent for a contact, and why.
@@ -209,7 +221,7 @@ class Matcher:
         """
         question = self.question(contact)
         index = self._index
-        ranking = Ranking(contact, question.queue, question.needs, index, self._now)
+        ranking = self.ranking(question)
         able = self.able(question)
         told = list(islice(ranking.best(able), CANDIDATES_TOLD))
         rule = ""
@@ -233,27 +245,22 @@ class Matcher:
                 agent = index.agents[slot]
                 yield tuple(self.obstacles(agent, question)), agent
 
-    def next_for(self, agent: Agent, ordered: Iterable[Contact]) -> Contact | None:
-        """Return the first of the waiting, most urgent first, whom the agent can be offered."""
-        open_channels: dict[Channel, bool] = {}
-        for contact in ordered:
-            channel = contact.channel
-            if channel not in open_channels:
-                open_channels[channel] = not barred(agent, channel)
-            if open_channels[channel] and self.suits(agent, contact):
-                return contact
-        return None
-
     def suits(self, agent: Agent, contact: Contact) -> bool:
         """Say whether nothing but what he holds keeps the agent from the contact; quick `obstacles`."""
-        queue = self._queues[contact.queue_id]
         only = insisted_on(contact, self._index.mirrors, self._now)
-        if (only and only != agent.agent_id) or contact.contact_id in agent.holds:
+        if is_gathering(contact, self._now) or contact.contact_id in agent.holds:
+            return False
+        if only and only != agent.agent_id:
             return False
         if contact.passed_by == agent.agent_id or agent.agent_id in contact.excluded_agent_ids:
             return False
         if contact.by_name and agent.agent_id == contact.preferred_agent_id:
             return True
+        return self.meets(agent, contact)
+
+    def meets(self, agent: Agent, contact: Contact) -> bool:
+        """Say whether the agent meets what contacts like this one ask for."""
+        queue = self._queues[contact.queue_id]
         rules = queue.rules
         waited_s = waited(contact, self._now)
         stage = rules.stages[rules.stage(waited_s)]
@@ -284,11 +291,3 @@ def _rule(best: list[Rank], queue: Queue) -> str:
         if mine != theirs:
             return rule
     return "agent_id"
-
-
-def as_text(needs: Collection[Need]) -> tuple[str, ...]:
-    """Return needs as decision records have them: "hard <level> <skill>", "soft <level> <weight> <skill>"."""
-    return tuple(
-        f"hard {need.level} {need.skill}" if need.hard else f"soft {need.level} {need.weight:g} {need.skill}"
-        for need in needs
-    )

@@ -100,6 +100,7 @@ class Contact:
     attributes: dict[str, Attribute] = field(default_factory=dict)
     excluded_agent_ids: tuple[str, ...] = ()
     relax_at: datetime | None = None  # when its strategy next asks less of agents
+    match_at: datetime | None = None  # until then it waits for others, to be matched together with them
 
     def about(self, pool_id: str) -> About:
         return About(
@@ -242,6 +243,8 @@ def _deadlines(pool: Pool) -> Iterator[datetime]:
                 yield contact.overflow_at
             if contact.relax_at is not None:
                 yield contact.relax_at
+            if contact.match_at is not None:
+                yield contact.match_at
     for agent in pool.agents.values():
         for held in agent.holds.values():
             if held.until is not None:

@@ -46,6 +46,7 @@ def accepted(turn: Turn, data: queue.OfferAccepted) -> None:
         insist_until=None,
         overflow_at=None,
         relax_at=None,
+        match_at=None,
         passed_by="",
     )
     held = turn.agents[data.agent_id].holds[contact.contact_id]

@@ -7,7 +7,7 @@ from datetime import datetime
 from services.routing.domain.expression import run
 from services.routing.domain.facts import ContactFacts
 from services.routing.domain.match import waited
-from services.routing.domain.model import Contact, Queue, seconds
+from services.routing.domain.model import BEGINNING, Contact, Queue, seconds
 
 
 def begun(contact: Contact, queue: Queue) -> Contact:
@@ -17,7 +17,16 @@ def begun(contact: Contact, queue: Queue) -> Contact:
         contact,
         overflow_at=next_way_out(contact, queue, None),
         relax_at=contact.since + seconds(first) if first is not None else None,
+        match_at=_next_beat(contact.since, queue.rules.strategy.select.together_s),
     )
+
+
+def _next_beat(since: datetime, every_s: float) -> datetime | None:
+    """Return the moment at which those who have come since the last one are matched together."""
+    if not every_s:
+        return None
+    every = seconds(every_s)
+    return since + every - (since - BEGINNING) % every
 
 
 def next_relaxed(contact: Contact, queue: Queue, now: datetime) -> datetime | None:

@@ -1,16 +1,14 @@
-"""The pool while one event is decided: what it becomes, whom that concerns, and the facts to tell."""
+"""The end of an event: who has come free finds work, who has come finds an agent, and all that is told."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import islice
 
 from libs.events import agent as agents
 from libs.events import routing
-from libs.events.base import AnyEvent, Fact, Facts, after, follow_id
-from services.routing.domain import match, waits
+from libs.events.base import Facts, follow_id
+from services.routing.domain import match, together, waits
 from services.routing.domain.decision import record_of
-from services.routing.domain.index import AgentIndex
 from services.routing.domain.model import (
     ESTIMATES_EVERY_S,
     Agent,
@@ -19,114 +17,20 @@ from services.routing.domain.model import (
     Finished,
     Held,
     Pool,
-    Queue,
     seconds,
     to_ms,
 )
-from services.routing.domain.strategy.compiled import Rules
+from services.routing.domain.working_pool import Indexes, WorkingPool
 
-REMEMBERED_FINISHED = 500
 REMEMBERED_FOR = timedelta(hours=1)
-REMEMBERED_OFFERS = 4
 
 
-class Turn:
+class Turn(WorkingPool):
     """
     A working copy of the pool; `done` gives the pool back with the facts.
 
-    Rules change agents and contacts through it, and it notes whom that concerns: so that at the end the freed
-    find work, the new find agents, and each agent's new state is told once.
+    At the end the freed find work, the new find agents, and each agent's new state is told once.
     """
-
-    def __init__(self, pool: Pool, event: AnyEvent, now: datetime) -> None:
-        self.pool_id = pool.pool_id
-        self.now = max(now, pool.at)
-        self.event = event
-        self.queues = pool.queues
-        self.agents = dict(pool.agents)
-        self.contacts = dict(pool.contacts)
-        self.finished = pool.finished
-        self.estimate_at = pool.estimate_at
-        self._before = pool
-        self._facts: list[AnyEvent] = []
-        self._touched: dict[str, None] = {}
-        self._fresh: dict[str, None] = {}
-        self._newcomers: dict[str, None] = {}
-        self._index: AgentIndex = pool.index or AgentIndex(match.barred)
-        self._followed = pool.agents  # what the index is in step with, but for the stale
-        self._stale: set[str] = set()
-        self.strategies = pool.strategies
-
-    # --- telling
-
-    def tell(self, fact: Fact, journey_id: str = "") -> None:
-        event = after(self.event, self.now, fact, journey_id=journey_id, what=str(len(self._facts)))
-        self._facts.append(event)
-
-    def refuse(self, agent_id: str, code: str, detail: str = "") -> None:
-        """Tell who asked that nothing has changed, and why."""
-        refused = agents.RequestRefused.model_validate(
-            {
-                "agent_id": agent_id,
-                "pool_id": self.pool_id,
-                "request_id": self.event.id,
-                "code": code,
-                "detail": detail,
-            }
-        )
-        self.tell(refused)
-
-    # --- changing
-
-    def put_queue(self, queue: Queue) -> None:
-        self.queues = {**self.queues, queue.config.queue_id: queue}
-
-    def put_agent(self, agent: Agent) -> None:
-        self._put(agent)
-        self._touched[agent.agent_id] = None
-
-    def rules_of(self, contact: Contact) -> Rules:
-        return self.queues[contact.queue_id].rules
-
-    def _put(self, agent: Agent) -> None:
-        self.agents[agent.agent_id] = agent
-        self._stale.add(agent.agent_id)
-
-    def hold(self, agent_id: str, held: Held) -> None:
-        agent = self.agents[agent_id]
-        self.put_agent(replace(agent, holds={**agent.holds, held.contact_id: held}))
-
-    def let_go(self, agent_id: str, contact_id: str) -> None:
-        agent = self.agents[agent_id]
-        holds = {key: held for key, held in agent.holds.items() if key != contact_id}
-        self.put_agent(replace(agent, holds=holds))
-
-    def wait(self, contact: Contact) -> None:
-        """Let the contact wait, and have it looked at once all else of this event is done."""
-        self.contacts[contact.contact_id] = replace(contact, state="waiting", agent_id="", expires_at=None)
-        self._fresh[contact.contact_id] = None
-
-    def admit(self, contact: Contact) -> None:
-        """Let a contact wait that was not in the queue before: a failed match of it is recorded too."""
-        self._newcomers[contact.contact_id] = None
-        self.wait(contact)
-
-    def reconsider(self, contact_id: str) -> None:
-        self._fresh[contact_id] = None
-
-    def end(self, contact_id: str, outcome: str) -> None:
-        """Take the contact out of the pool and remember for a while how it ended."""
-        self.contacts.pop(contact_id, None)
-        finished = {key: value for key, value in self.finished.items() if key != contact_id}
-        finished[contact_id] = Finished(outcome, self.now)  # type: ignore[arg-type]  # named by the rules
-        if len(finished) > REMEMBERED_FINISHED:
-            finished = dict(islice(finished.items(), len(finished) - REMEMBERED_FINISHED, None))
-        self.finished = finished
-
-    def unlapsed(self, contact: Contact, *, failed: bool) -> Contact:
-        """Return the contact with its open offer gone by."""
-        lapsed = (*contact.lapsed, contact.offer_id)[-REMEMBERED_OFFERS:]
-        return replace(contact, lapsed=lapsed, failed_offers=contact.failed_offers + failed)
 
     # --- the end of the turn
 
@@ -158,36 +62,52 @@ class Turn:
 
     def _match(self) -> None:
         """
-        Restore the invariant: the freed take the most urgent they can serve, then the new take who is left.
+        Restore the invariant: the gathered are matched together, the freed take the most urgent they can
+        serve, then the new take who is left.
 
         Offers only ever take agents away, so what was looked at once need not be looked at again.
         """
-        waiting = [each for each in self.contacts.values() if each.state == "waiting"]
+        self._match_gathered()
+        freed = [
+            agent
+            for each in self._touched
+            if (agent := self.agents[each]).signed_in and agent.wants == "ready"
+        ]
+        if freed:
+            self._waiting.follow(self.contacts, self.queues, self.now)
+            for agent in sorted(freed, key=lambda each: each.idle_since):
+                self._find_work(agent.agent_id)
+        fresh = [self.contacts[each] for each in (*self._fresh, *self._gathered) if each in self.contacts]
         if self._touched and any(queue.rules.reserved for queue in self.queues.values()):
             # Who comes free may open those to others who were kept free so far.
-            self._fresh |= {each.contact_id: None for each in waiting if self.rules_of(each).reserved}
-        fresh = [self.contacts[each] for each in self._fresh if each in self.contacts]
-        if waiting and self._touched:
-            freed = sorted((self.agents[each] for each in self._touched), key=lambda each: each.idle_since)
-            if any(agent.signed_in and agent.wants == "ready" for agent in freed):
-                ordered = match.in_order(waiting, self.queues, self.now)
-                for agent in freed:
-                    self._find_work(agent.agent_id, ordered)
+            fresh += [each for each in self.contacts.values() if self.rules_of(each).reserved]
         for contact in match.in_order(fresh, self.queues, self.now):
             if self.contacts[contact.contact_id].state == "waiting":
                 self._find_agent(self.contacts[contact.contact_id])
 
-    def _find_work(self, agent_id: str, ordered: list[Contact]) -> None:
+    def _match_gathered(self) -> None:
+        gathered = [self.contacts[each] for each in self._gathered if each in self.contacts]
+        waiting = match.in_order(
+            [each for each in gathered if each.state == "waiting"], self.queues, self.now
+        )
+        if len(waiting) > 1:
+            matcher = self._matcher()
+            for choice in together.match(waiting, matcher, self._index):
+                self._settle(choice)
+
+    def _find_work(self, agent_id: str) -> None:
         while True:
-            agent = self.agents[agent_id]
-            contact = self._matcher().next_for(agent, ordered)
+            contact = self._waiting.next_for(self.agents[agent_id], self._matcher(), self.now)
             if contact is None:
                 return
             self._find_agent(contact)
-            ordered.remove(contact)
+            self._waiting.drop(contact.contact_id)
 
     def _find_agent(self, contact: Contact) -> None:
-        choice = self._matcher().choose(contact)
+        self._settle(self._matcher().choose(contact))
+
+    def _settle(self, choice: match.Choice) -> None:
+        contact = choice.question.contact
         if choice.agent is not None or contact.contact_id in self._newcomers:
             decision_id = follow_id(self.event.id, f"decision/{contact.contact_id}/{len(self._facts)}")
             self.tell(record_of(choice, decision_id, self.pool_id, self.now), contact.journey_id)
@@ -291,7 +211,7 @@ class Turn:
             before.at,
             self.estimate_at,
             self.strategies,
-            self._index,
+            Indexes(self._index, self._waiting),
         )
         changed = after_all != before
         if self._index.mirrors is self._followed:

@@ -1,5 +1,6 @@
 """Decision records in words for people, in English and Chinese."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from libs.events.queue import Need
@@ -46,6 +47,10 @@ _RULES = {
         "{agent} was drawn by lot from the {able} agents who fit equally well",
         "在匹配度相同的 {able} 名可选坐席中随机抽取了 {agent}",
     ),
+    "together": Words(
+        "{agent} is best for all contacts that were matched together, of the {able} agents able for this one",
+        "在 {able} 名可选坐席中，{agent} 使同批联络的总体匹配最优",
+    ),
     "fewest_skills": Words(
         "{agent} has the fewest skills of the {able} agents otherwise equal: the versatile stay free",
         "在其他条件相同的 {able} 名可选坐席中，{agent} 技能最少，多技能坐席留给更需要的联络",
@@ -71,12 +76,14 @@ _EXCLUSIONS = {
     "preferred_agent": Words("the contact still waits for its preferred agent", "联络仍在等待首选坐席"),
     "same_contact": Words("still wraps up this very contact", "仍在整理同一联络"),
     "passed_it_on": Words("has passed this contact on", "该联络由其转出"),
+    "together": Words("the contact waits for others, to be matched with them", "联络等待与同批联络一起匹配"),
     "excluded": Words("is excluded for this contact", "该联络排除此坐席"),
     "filter": Words("does not pass the filter {what}", "不满足筛选条件 {what}"),
     "reserved": Words("is kept free by the reserve {what}", "因预留规则 {what} 保持空闲"),
 }
 
 BY_NAME = frozenset({"preferred_agent", "named_agent"})  # rules that look at one agent only
+TOGETHER = "together"
 
 _LOST = {
     "best_score": Words("a score above {chosen} instead of {theirs:g}", "得分高于 {chosen}，而非 {theirs:g}"),
@@ -130,6 +137,14 @@ def without_obstacle(agent_id: str, obstacle: Words) -> Words:
     return Words(
         f"{agent_id} would have been chosen but for one thing: {obstacle.en}",
         f"若非“{obstacle.zh}”，将选择 {agent_id}",
+    )
+
+
+def as_text(needs: Collection[Need]) -> tuple[str, ...]:
+    """Return needs as decision records have them: "hard <level> <skill>", "soft <level> <weight> <skill>"."""
+    return tuple(
+        f"hard {need.level} {need.skill}" if need.hard else f"soft {need.level} {need.weight:g} {need.skill}"
+        for need in needs
     )
 
 

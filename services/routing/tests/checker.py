@@ -52,6 +52,10 @@ def problems_of(record: DecisionRecorded) -> Iterator[str]:
             yield f"{each.agent_id} scores {score}, not {each.score}"
         if "best_score" in record.order and each.ranks[record.order.index("best_score")] != -each.score:
             yield f"{each.agent_id} is not ranked by his score"
+    if record.rule == "together":  # for the best of several: not to be told from one of them alone
+        if record.chosen_agent_id not in {each.agent_id for each in able}:
+            yield f"chose {record.chosen_agent_id}, who is not able"
+        return
     chosen, rule = _choice(record, able)
     if (record.chosen_agent_id, record.rule) != (chosen, rule):
         yield f"chose {record.chosen_agent_id} by {record.rule}, not {chosen} by {rule}"

@@ -38,6 +38,7 @@ DOCUMENTS: tuple[dict[str, Any], ...] = (
         "select": {"order": ["round_robin", "least_occupied"]},
     },
     {"overflow": [{"after_s": 12, "to": "vip", "when": "contact.vip_level == 1"}], "priority": {"base": "0"}},
+    {"select": {"together_s": 5}},
     {"hours": {"calendar": {"time_zone": "UTC", "weekly": {0: [{"start": "09:00", "end": "09:01"}]}}}},
 )
 
@@ -61,9 +62,9 @@ class StrategyMachine(PoolMachine):
 
     @invariant()
     def the_index_is_in_step(self) -> None:
-        index = self.floor.pool.index
-        if index is None or not index.mirrors:
+        if self.floor.pool.index is None or not self.floor.pool.index.agents.mirrors:
             return
+        index = self.floor.pool.index.agents
         index.follow(self.floor.pool.agents)
         anew = fresh(self.floor.pool.agents)
         for what in ("signed_in", "free", "by_load", "by_skills", "idle", "offered", "wrapping", "slot_of"):
@@ -238,7 +239,8 @@ def test_nobody_waits_for_ever_however_many_more_urgent_come(
     pool.staff(ana={"zh": 3})
     # He is overtaken by those who came up to (gap x 10 points) / (points a minute) after him, by nobody else.
     overtaken_s = max(gap * 10 / per_minute * 60, ring_s, 60 * reserve)
-    limit_s = 20 + overtaken_s * 10 / 8 + 20
+    # Each of them takes eleven seconds, and one was being served.
+    limit_s = 11 * (overtaken_s / 8 + 3)
 
     pool.tell(cases.queued("old", needs=(hard("zh", 5 if ring_s else 3),)), 5)
     second, came = 5.0, 0

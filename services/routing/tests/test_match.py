@@ -5,7 +5,7 @@ import pytest
 from libs.events import queue, routing
 from libs.events.base import Fact
 from services.routing.domain import words
-from services.routing.domain.match import as_text
+from services.routing.domain.words import as_text
 from services.routing.tests import cases
 from services.routing.tests.cases import Floor, floor, hard, soft
 

@@ -89,7 +89,8 @@ class Select(_Piece):
     """
     Which of the able agents: by the first rule in which they differ, and last by their ids.
 
-    `score` belongs to the goal "own"; `fairness` is taken off the score of an agent who has been busy all the
+    Contacts that come within `together_s` are matched together, for the best sum of their scores. `score`
+    belongs to the goal "own"; `fairness` is taken off the score of an agent who has been busy all the
     time since he signed in, and in proportion of the others. `seed` belongs to the rule "random".
     """
 
@@ -104,6 +105,7 @@ class Select(_Piece):
     )
     seed: Annotated[str, Field(max_length=64)] = ""
     preferred_first: bool = True
+    together_s: Annotated[float, Field(ge=0, le=60)] = 0
 
 
 class Reserve(_Piece):
