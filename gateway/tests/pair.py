@@ -3,11 +3,13 @@
 import asyncio
 import json
 import random
+import re
 import signal
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import httpx
 import websockets
 
 from deploy.dev import servers
@@ -36,6 +38,14 @@ class Pair:
     def stop(self) -> None:
         for child in self.children:
             child.kill()
+
+    def folded(self, place: int) -> set[str]:
+        """Return the partitions of agents' facts that one gateway has read."""
+        health = (self.house.settings, self.settings)[place].health_port
+        answer = httpx.get(f"http://{LOOPBACK}:{health}/metrics", trust_env=False).text
+        return set(
+            re.findall(r'trunkline_bus_lag{group="[^"]+",partition="(\d+)",topic="trunkline.agent"}', answer)
+        )
 
     async def kill(self, place: int, signum: signal.Signals) -> int | None:
         return await asyncio.to_thread(self.children[place].kill, signum)
