@@ -69,10 +69,10 @@ def _candidates(choice: Choice, names: Iterable[str], now: datetime) -> tuple[Ca
             agent_id=agent.agent_id,
             excluded_by=why[0][:256],
             obstacles=tuple(each[:256] for each in why),
-            ranks=rank,
+            ranks=rank[0] if rank else (),
             facts=_facts(agent, choice.question, names, now) if agent.signed_in else {},
         )
-        for why, (rank, _), agent in choice.excluded
+        for why, rank, agent in choice.excluded
     ]
     return (*able, *excluded)
 

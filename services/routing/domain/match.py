@@ -110,7 +110,7 @@ class Choice:
     agent: Agent | None
     rule: str
     able: tuple[tuple[Rank, float, Agent], ...]
-    excluded: tuple[tuple[tuple[str, ...], Rank, Agent], ...]
+    excluded: tuple[tuple[tuple[str, ...], Rank | None, Agent], ...]  # ranked who has one obstacle only
     considered: int
     question: "Question"
 
@@ -232,7 +232,7 @@ class Matcher:
             rule = "named_agent" if contact.by_name else "preferred_agent"
         ranked = tuple((ranking.of(agent), ranking.score(agent), agent) for agent in told)
         others = islice(self._excluded(question, able), CANDIDATES_TOLD - len(told))
-        excluded = tuple((why, ranking.of(agent), agent) for why, agent in others)
+        excluded = tuple((why, ranking.of(agent) if len(why) == 1 else None, agent) for why, agent in others)
         rule = rule or _rule([rank for rank, _, _ in ranked[:2]], question.queue)
         return Choice(told[0] if told else None, rule, ranked, excluded, len(index.agents), question)
 

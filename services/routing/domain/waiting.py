@@ -10,6 +10,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import NamedTuple
 
 from libs.events.base import Channel
@@ -72,7 +73,12 @@ class WaitingIndex:
         for contact_id, contact in contacts.items():
             if contact.state == "waiting":
                 waiting += 1
-                if known.get(contact_id) is not contact:
+                before = known.get(contact_id)
+                if before is not None and before is not contact and _stand_alike(before, contact):
+                    known[contact_id] = contact
+                    if contact_id in self.alone:
+                        self.alone[contact_id] = contact
+                elif before is not contact:
                     self.put(contact, now)
         if waiting != len(known):
             for contact_id in [each for each in known if not _waits(contacts.get(each))]:
@@ -174,6 +180,18 @@ def _rules_differ(before: Mapping[str, Queue], after: Mapping[str, Queue]) -> bo
         or after[queue_id].strategy is not queue.strategy
         for queue_id, queue in before.items()
     )
+
+
+# What of a contact its line and its place in it depend on; the moments stand for the stage of the wait.
+_PLACED_BY = attrgetter(
+    "queue_id", "channel", "needs", "priority", "since", "aged_since", "relax_at", "match_at", "insist_until",
+    "passed_by", "by_name", "excluded_agent_ids", "attributes", "value", "deadline",
+)  # fmt: skip
+
+
+def _stand_alike(before: Contact, after: Contact) -> bool:
+    """Say whether a contact stands where it stood: it was told its place in the queue, for one."""
+    return all(one is other for one, other in zip(_PLACED_BY(before), _PLACED_BY(after), strict=True))
 
 
 def _waits(contact: Contact | None) -> bool:

@@ -244,7 +244,11 @@ def test_deciding_twice_on_one_pool_gives_the_same_record() -> None:
 
     first = decide(before, cause, at(9))
     decide(before, event(cases.configured("ana", skills={}), 9), at(9))
-    decide(before, event(cases.configured("new", skills={"zh": 9}), 9), at(9))
+    other = Floor(before)
+    for fact in (cases.configured("new", skills={"zh": 9}), cases.signed_in("new"), cases.ready("new")):
+        other.tell(fact, 8)
+    other.tell(cases.queued("c9", needs=(hard("zh", 9),)), 8)
+    assert other.contact("c9").agent_id == "new"
     again = decide(before, cause, at(9))
     afresh = decide(replace(before, index=None), cause, at(9))
 

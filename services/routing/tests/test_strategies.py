@@ -240,6 +240,34 @@ def test_a_reserve_gives_what_is_above_it_to_anybody() -> None:
     assert pool.contact("c1").state == "offered"
 
 
+def test_who_comes_free_may_open_others_to_those_whom_he_cannot_serve() -> None:
+    """Two seniors are free once bob is: ana is not kept back any more, though bob lacks the skill himself."""
+    pool = floor(cases.service(), cases.strategy(**RESERVE))
+    for agent_id, skills in (("ana", {"zh": 5}), ("bob", {})):
+        pool.tell(cases.configured(agent_id, skills=skills, attributes={"senior": True}))
+        pool.tell(cases.signed_in(agent_id))
+    pool.tell(cases.ready("ana"))
+    pool.tell(cases.queued("c1", needs=(hard("zh"),)), 10)
+    assert pool.contact("c1").state == "waiting"
+
+    pool.tell(cases.ready("bob"), 20)
+
+    assert pool.contact("c1").agent_id == "ana"
+
+
+def test_nobody_is_offered_what_he_still_wraps_up() -> None:
+    pool = floor(cases.service(), cases.service("sales"))
+    pool.staff("ana")
+    for contact_id in ("c1", "c2"):
+        pool.tell(cases.queued(contact_id, channel="chat"), 5)
+        pool.accept(contact_id, 5)
+    pool.tell(cases.transfer("c1", "ana", "service"), 6)
+
+    facts = pool.tell(cases.moved("c1", "sales"), 7)
+
+    assert [each.excluded_by for each in record_of(facts).candidates] == ["same_contact"]
+
+
 def test_overflow_goes_the_first_way_that_is_open_and_meant_for_it() -> None:
     overflow = [
         {"after_s": 10, "to": "vip", "when": "contact.vip_level > 0"},

@@ -148,6 +148,25 @@ def test_it_keeps_in_step(made: dict[str, Queue], some: list[Contact], data: st.
     assert followed.alone == afresh.alone
 
 
+def test_who_asks_something_else_of_agents_stands_in_another_line() -> None:
+    fact, config = cases.strategy(vocabulary=VOCABULARY, filters=[FILTERS[0]]), cases.service()
+    assert isinstance(fact, queue.StrategyPublished)
+    assert isinstance(config, queue.QueueConfigured)
+    made = {"service": Queue(config, strategy=Published("gold", 1, fact.document))}
+    some = {
+        each: Contact(each, "s", "j", "service", "chat", (), 0, NINE, NINE, attributes={"product": product})
+        for each, product in (("c1", "fund"), ("c2", ""))
+    }
+    ana = agent("ana", 1, senior=False, licensed=False)
+    index, waiting = AgentIndex(barred), WaitingIndex()
+    index.follow({"ana": ana})
+    waiting.follow(some, made, at(120))
+
+    found = waiting.next_for(ana, Matcher(made, index, at(120)), at(120))
+
+    assert found is some["c2"]
+
+
 def test_contacts_that_ask_the_same_stand_in_one_line() -> None:
     config = cases.service()
     assert isinstance(config, queue.QueueConfigured)
