@@ -68,11 +68,13 @@ async def foreign(house: House, dice: random.Random) -> None:
     try:
         token = await door.token("acme-adapter1")
         await asyncio.sleep(2)
+        claims: set[str] = set()
         for _ in range(3):
             living = await _living(house)
             for contact in dice.sample(living, min(CLAIMED, len(living))):
-                end = _end_of(house, contact, f"foreign-{dice.getrandbits(60):x}")
+                end = _end_of(house, contact, f"claim-{dice.getrandbits(60):x}")
                 await door.publish(token, [end])
+                claims.add(end["id"])
                 house.note("contact ended by an adapter of another tenant")
                 await _is_refused(door, token, {**end, "id": f"{end['id']}-named", "tenant": "demo"})
                 house.note("event in the name of another tenant")
@@ -80,7 +82,7 @@ async def foreign(house: House, dice: random.Random) -> None:
     finally:
         await door.close()
     for row in await house.rows():
-        if row.topic == "trunkline.interaction" and row.id.startswith("foreign-"):
+        if row.topic == "trunkline.interaction" and row.id in claims:
             house.poison.append(Poison(row.place, "unknown_interaction"))
 
 
