@@ -21,6 +21,7 @@ HandleRows: TypeAlias = Callable[[Sequence[Row]], Awaitable[None]]
 
 COMMIT_EVERY_S = 0.15  # a commit is dear everywhere; it follows the stored state, so late is safe
 POLL_MS = 200
+LOOK_EVERY_S = 0.5  # whether the group is still worth waiting for
 JOIN_WITHIN_S = 60.0  # twice the time that a member of a group has to give up what it reads
 
 
@@ -67,13 +68,15 @@ async def _loop(
 ) -> None:
     clock = asyncio.get_running_loop().time
     committed_at = clock()
+
+    def gives_up() -> bool:
+        since = drain.joining_since
+        is_without_leader = rounds is not None and bool(rounds.absent)
+        return since is not None and (is_without_leader or clock() - since > join_within_s)
+
     while True:
-        if drain.joining_since is not None and (
-            clock() - drain.joining_since > join_within_s or (rounds is not None and rounds.absent)
-        ):
-            raise NotJoined
         try:
-            fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=batch)
+            fetched = await _poll(consumer, batch, gives_up)
         except KafkaError as error:
             log.warning("reading failed", extra={"group": group, "error": type(error).__name__})
             await asyncio.sleep(0.5)
@@ -88,6 +91,26 @@ async def _loop(
                     await _commit(consumer, done)
                 _report_lag(consumer, group)  # also of what was just taken over, before anything comes
                 committed_at = clock()
+
+
+async def _poll(
+    consumer: AIOKafkaConsumer, batch: int, gives_up: Callable[[], bool]
+) -> dict[TopicPartition, list[Any]]:
+    """
+    Return what has come. The client waits for its group as long as that takes, whatever time it is given.
+
+    :raises NotJoined: that takes too long.
+    """
+    polling = asyncio.ensure_future(consumer.getmany(timeout_ms=POLL_MS, max_records=batch))
+    try:
+        while True:
+            if gives_up():
+                raise NotJoined
+            done, _ = await asyncio.wait({polling}, timeout=LOOK_EVERY_S)
+            if done:
+                return dict(polling.result())
+    finally:
+        polling.cancel()
 
 
 async def _finish(

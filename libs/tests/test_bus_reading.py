@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 
-from libs import metrics
+from libs import bus_reading, metrics
 from libs.bus_reading import NotJoined, read
 
 PLACE = TopicPartition("trunkline.session", 0)
@@ -40,6 +40,14 @@ class Group:
         return set()
 
 
+class Waiting(Group):
+    """The same, as the real client is: while the group is at no terms it waits, whatever time it is given."""
+
+    async def getmany(self, **limits: Any) -> dict[TopicPartition, list[Any]]:
+        await asyncio.Event().wait()
+        return {}
+
+
 class Behind(Group):
     """The same, with a partition of seven records of which three were read before it came."""
 
@@ -68,6 +76,17 @@ async def reading(terms: Collection[str]) -> None:
 async def test_it_gives_up_where_the_group_comes_to_no_terms(terms: list[str]) -> None:
     with pytest.raises(NotJoined):
         await reading(terms)
+
+
+async def test_it_gives_up_although_the_client_waits_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bus_reading, "LOOK_EVERY_S", 0.01)
+
+    async def handle(rows: Any) -> None:
+        raise AssertionError("nothing was there to read")
+
+    with pytest.raises(NotJoined):
+        async with asyncio.timeout(0.3):
+            await read(Waiting([]), ["trunkline.session"], handle, "g", 10, join_within_s=0.05)
 
 
 async def test_it_gives_up_at_once_where_the_leader_of_the_group_is_gone() -> None:
