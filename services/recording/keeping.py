@@ -143,8 +143,11 @@ class Keeper:
             agent_ids=tuple(sorted(transcript.agent_ids)),
             queue_id=transcript.queue_id,
             messages=len(transcript.lines),
+            revision=transcript.changes,
         )
-        event = command(key.tenant, kept, f"{key}/{digest.sha256}", transcript.journey_id, now)
+        # Named by the revision too: content that comes back as it was before is a new one all the same.
+        name = f"{key}/{transcript.changes}/{digest.sha256}"
+        event = command(key.tenant, kept, name, transcript.journey_id, now)
         await store(self._apply_recordings, self._apply_accesses, event, kept, now)
         written = Written(interaction_id=key.id, changes=transcript.changes)
         await self._command(key, written, f"{version}/written", transcript, now)

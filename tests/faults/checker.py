@@ -99,12 +99,12 @@ def _untold(house: House) -> dict[str, int]:
 
 
 def _objects(house: House) -> Iterator[tuple[str, tuple[int, str]]]:
-    """Yield length and checksum of each recording as it lies in the object store; the last revision wins."""
+    """Yield length and checksum of each content in the object store, by recording and checksum."""
     folder = house.stack.folder / "objects" / "recordings"
-    for file in sorted(folder.rglob("*"), key=lambda file: file.stat().st_mtime):
+    for file in folder.rglob("*"):
         if file.is_file():
             content = file.read_bytes()
-            yield file.parent.name, (len(content), hashlib.sha256(content).hexdigest())
+            yield f"{file.parent.name}/{file.name}", (len(content), hashlib.sha256(content).hexdigest())
 
 
 def _memory(house: House) -> dict[str, int]:

@@ -30,7 +30,7 @@ class Evidence:
     ended: bool = True  # everybody has gone and the platform has come to rest
     poison: Sequence[Poison] = ()
     report: Mapping[str, float] = field(default_factory=dict)
-    objects: Mapping[str, tuple[int, str]] = field(default_factory=dict)  # recording: length, checksum
+    objects: Mapping[str, tuple[int, str]] = field(default_factory=dict)  # revision: length, checksum
     committed: Mapping[tuple[str, str, int], int] = field(default_factory=dict)  # group, topic, partition
     untold: Mapping[str, int] = field(default_factory=dict)  # facts saved and not told, by collection
     memory: Mapping[str, int] = field(default_factory=dict)  # bytes, by process

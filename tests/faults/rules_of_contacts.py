@@ -104,7 +104,7 @@ def recordings_complete(evidence: Evidence) -> Iterator[str | int]:
     for recording_id, row in stored.items():
         if evidence.objects:
             yield 1
-            kept = evidence.objects.get(recording_id)
+            kept = evidence.objects.get(f"{recording_id}/{row.data['sha256'][:32]}")
             if kept != (row.data["size_bytes"], row.data["sha256"]):
                 yield f"recording {recording_id} is kept as {kept}, told as {row.data['size_bytes']} bytes"
 

@@ -94,7 +94,7 @@ def evidence(tmp_path: Path) -> Evidence:
         log,
         good_day(),
         report={"offered": 1.0, "answered": 1.0, "handled": 1.0},
-        objects={"r1": (3, "abc")},
+        objects={"r1/abc": (3, "abc")},
         committed={("routing", "trunkline.queue", 0): 5},
         untold={"routing.pools": 0},
         memory={"routing": 1},
@@ -194,7 +194,7 @@ WRONG: list[tuple[str, Callable[[Evidence], object]]] = [
     ("I5", lambda given: given.acknowledged.tickets.add("t1")),
     ("I6", changed("report", {"offered": 2.0, "answered": 1.0, "handled": 1.0})),
     ("I7", without("recording.recording_stored")),
-    ("I7", changed("objects", {"r1": (2, "abc")})),
+    ("I7", changed("objects", {"r1/abc": (2, "abc")})),
     ("I8", with_more(row("visitor.searched", 9, {"visitor_id": "v", "query": "canary"}))),
     (
         "I9",

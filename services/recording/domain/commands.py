@@ -74,6 +74,7 @@ class Kept(_OfRecording):
     queue_id: str = ""
     messages: int = 0
     gaps: tuple[Gap, ...] = ()
+    revision: int = 0  # of what it was made from: the one made from less may come later
 
 
 class HoldSet(_OfRecording):

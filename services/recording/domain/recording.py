@@ -47,6 +47,7 @@ class Recording:
     hold_reason: str = ""  # of the last hold or release
     gaps: tuple[Gap, ...] = ()
     version: int = 0
+    revision: int = 0  # of what its content was made from
 
     @property
     def duration_ms(self) -> int:
@@ -83,9 +84,15 @@ def decide(kept: Recording, event: AnyEvent, now: datetime) -> tuple[Recording, 
 
 
 def keep(kept: Recording, event: AnyEvent, data: Kept, now: datetime) -> tuple[Recording, Facts]:
-    """Take the first content, or a later revision of it; what is being erased takes no more."""
-    if kept.status in ("erasing", "erased") or data.sha256 == kept.sha256:
+    """
+    Take the first content, or a later revision of it; what is being erased takes no more.
+
+    Two replicas may write at once, and the one that knew less may be the last to say so.
+    """
+    if kept.status in ("erasing", "erased") or data.revision < kept.revision:
         return kept, ()
+    if data.sha256 == kept.sha256:
+        return (kept if data.revision == kept.revision else replace(kept, revision=data.revision)), ()
     stored = replace(
         next_version(kept, "stored"),
         kind=data.kind,
@@ -109,6 +116,7 @@ def keep(kept: Recording, event: AnyEvent, data: Kept, now: datetime) -> tuple[R
         stored_by=data.stored_by,
         retention_until=kept.retention_until or data.retention_until,
         gaps=data.gaps,
+        revision=data.revision,
     )
     fact = recording.RecordingStored(
         session_id=data.session_id,

@@ -73,6 +73,20 @@ def test_it_takes_a_later_revision_and_keeps_its_time() -> None:
     assert (after.version, after.retention_until, len(facts)) == (2, at(9) + YEAR, 1)
 
 
+def test_it_refuses_what_was_made_from_less_and_comes_later() -> None:
+    newer, _ = decide(BLANK, event(kept("bb", revision=2), 10), at(10))
+
+    assert decide(newer, event(kept("aa", revision=1), 11), at(11)) == (newer, ())
+
+
+def test_it_remembers_that_the_same_content_was_made_from_more() -> None:
+    first, _ = decide(BLANK, event(kept("aa", revision=1), 10), at(10))
+    again, facts = decide(first, event(kept("aa", revision=3), 11), at(11))
+
+    assert (again, facts) == (replace(first, revision=3), ())
+    assert decide(again, event(kept("bb", revision=2), 12), at(12)) == (again, ())
+
+
 def test_it_takes_the_same_content_once() -> None:
     assert decide(stored(), event(kept(), 30), at(30)) == (stored(), ())
 
