@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from libs import telemetry
 from libs.clock import Now
 from libs.events import queue, session
 from libs.events.base import AnyEvent, after
@@ -10,6 +11,7 @@ from libs.reading import Bus, Handle
 from services.routing.store import Decisions
 
 GROUP = "routing-surveys"
+SOURCE = "/trunkline/routing/surveys"
 WANTED = (session.SurveyAnswered,)
 
 
@@ -22,9 +24,15 @@ def handler(decisions: Decisions, bus: Bus, now: Now) -> Handle:
 
     async def handle(events: Sequence[AnyEvent]) -> None:
         told = [await _rating(event, decisions, now()) for event in events]
-        await bus.publish([each for each in told if each is not None])
+        await bus.publish([_stamped(each, cause) for each, cause in zip(told, events, strict=True) if each])
 
     return handle
+
+
+def _stamped(event: AnyEvent, cause: AnyEvent) -> AnyEvent:
+    """Return the event as told by this reader, in the trace of its cause; `Apply` stamps what is saved."""
+    traceparent = telemetry.child(cause.traceparent or telemetry.rooted(cause.id), event.id)
+    return event._replace(source=SOURCE, traceparent=traceparent)
 
 
 async def _rating(event: AnyEvent, decisions: Decisions, now: datetime) -> AnyEvent | None:

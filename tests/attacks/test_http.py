@@ -256,8 +256,8 @@ async def test_a_page_of_documentation_is_the_only_one_with_scripts(target: Targ
 
             assert answer.headers["x-content-type-options"] == "nosniff", path
             assert "content-security-policy" in answer.headers, path
-            if path.startswith("/docs/"):  # its own script and style, with nothing of a tenant in them
-                assert kind.startswith(("text/javascript", "text/css")), path
+            if path.startswith("/docs/"):  # its script, style and icon, with nothing of a tenant in them
+                assert kind.startswith(("text/javascript", "text/css", "image/")), path
             elif not kind.startswith("text/html"):
                 assert kind.startswith(("application/json", "application/problem+json")), path
                 json.loads(answer.text)

@@ -6,7 +6,7 @@ from libs.events import queue, session
 from libs.events.base import Event
 from libs.local import LocalBus
 from libs.wire import decode
-from services.routing.surveys import handler
+from services.routing.surveys import SOURCE, handler
 from services.routing.tests import cases
 from services.routing.tests.cases import floor
 from services.routing.tests.places import LocalDecisions
@@ -23,6 +23,8 @@ async def told_of(survey: session.SurveyAnswered) -> list[queue.AgentRated]:
         await handler(decisions, bus, lambda: cases.at(61))([event])
     events = [decode(each.headers, each.value) for each in bus.topics["trunkline.queue"]]
     assert len({each.id for each in events}) <= 1, "told twice it is one fact"
+    assert {each.source for each in events} <= {SOURCE}
+    assert all(len(each.traceparent) == 55 for each in events), "it goes on in the trace of the survey"
     return [each.data for each in events if isinstance(each.data, queue.AgentRated)][:1]
 
 
