@@ -1,9 +1,9 @@
 """Calls to other services: signed for the present caller, with a deadline, refused by exceptions."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from grpc import StatusCode, aio
 from opentelemetry import trace
@@ -14,6 +14,8 @@ from libs.rpc_server import LARGEST_MESSAGE
 from libs.rpc_status import refusal_of
 
 __all__ = ["Caller", "acting_for", "channel"]
+
+T = TypeVar("T")
 
 DEADLINE_S = 2.0
 UPLOAD_DEADLINE_S = 300.0
@@ -92,28 +94,42 @@ def one_answer(
         wait_for_ready: bool | None = None,
     ) -> object:
         running = call(request, timeout=timeout, metadata=headers(metadata), wait_for_ready=wait_for_ready)
+        said: list[aio.AioRpcError] = []
+        running.add_done_callback(lambda done: said.append(_status_of(done)))
         try:
             return await running
         except aio.AioRpcError as error:
-            raise refusal_of(await _answered(running, error)) from error
+            raise refusal_of(_meant(error, said)) from error
 
     return answer
 
 
-async def _answered(running: Any, error: aio.AioRpcError) -> aio.AioRpcError:
+def _status_of(done: Any) -> aio.AioRpcError:
+    """Return the status that a call has now, as its failure."""
+    code, first = _at_once(done.code()), _at_once(done.initial_metadata())
+    return aio.AioRpcError(code, first, _at_once(done.trailing_metadata()), _at_once(done.details()))
+
+
+def _at_once(question: Coroutine[Any, Any, T]) -> T:
+    """Return what a coroutine returns that has nothing to wait for."""
+    try:
+        question.send(None)
+    except StopIteration as end:
+        return cast("T", end.value)
+    question.close()
+    raise AssertionError("a call that is done has its status")
+
+
+def _meant(error: aio.AioRpcError, said: Sequence[aio.AioRpcError]) -> aio.AioRpcError:
     """
     Return what the server has said, where writing to it failed because it had said so already.
 
-    An upload that is refused at its beginning fails at whatever piece is on its way then.
+    An upload that is refused at its beginning fails at whatever piece is on its way then, and gRPC puts the
+    failure to write in the place of the answer, or the other way round.
     """
     if error.code() is not StatusCode.INTERNAL or "execute_batch" not in str(error.debug_error_string()):
         return error
-    code = await running.code()
-    if code is StatusCode.OK:
-        return error
-    return aio.AioRpcError(
-        code, await running.initial_metadata(), await running.trailing_metadata(), await running.details()
-    )
+    return next((each for each in said if each.code() not in (StatusCode.INTERNAL, StatusCode.OK)), error)
 
 
 def many_answers(call: Callable[..., Any], headers: Callable[[Metadata], Metadata]) -> Callable[..., Any]:
