@@ -104,7 +104,7 @@ class KafkaBus:
             max_poll_records=batch,
             fetch_max_wait_ms=self._settings.kafka_fetch_wait_ms,
             session_timeout_ms=self._settings.kafka_session_timeout_ms,
-            heartbeat_interval_ms=self._settings.kafka_session_timeout_ms // 4,
+            heartbeat_interval_ms=self._settings.kafka_session_timeout_ms // 10,
             retry_backoff_ms=100,
             metadata_max_age_ms=10_000,
             **_client_config(self._settings),

@@ -20,8 +20,10 @@ log = logging.getLogger(__name__)
 HandleRows: TypeAlias = Callable[[Sequence[Row]], Awaitable[None]]
 
 COMMIT_EVERY_S = 0.15  # a commit is dear everywhere; it follows the stored state, so late is safe
+REPORT_EVERY_S = 0.15
 POLL_MS = 200
 LOOK_EVERY_S = 0.5  # whether the group is still worth waiting for
+FIND_WITHIN_S = 5.0
 JOIN_WITHIN_S = 60.0  # twice the time that a member of a group has to give up what it reads
 
 
@@ -67,7 +69,7 @@ async def _loop(
     rounds: Rounds | None,
 ) -> None:
     clock = asyncio.get_running_loop().time
-    committed_at = clock()
+    committed_at = reported_at = clock()
 
     def gives_up() -> bool:
         since = drain.joining_since
@@ -84,13 +86,15 @@ async def _loop(
         async with lock:
             mine = consumer.assignment()
             fetched = {place: rows for place, rows in fetched.items() if place in mine}
+            if clock() - reported_at >= REPORT_EVERY_S:
+                _report_lag(consumer, group)  # before the work: it shows what was just taken over
+                reported_at = clock()
             if fetched:
                 await _finish(asyncio.ensure_future(_handle(handle, merge(fetched), group)), fetched, done)
             if clock() - committed_at >= COMMIT_EVERY_S:
                 if done:
                     await _commit(consumer, done)
-                _report_lag(consumer, group)  # also of what was just taken over, before anything comes
-                committed_at = clock()
+                committed_at = reported_at = clock()
 
 
 async def _poll(
@@ -199,6 +203,23 @@ class _Drain(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         self.joining_since = None
         log.info("partitions assigned", extra={"count": len(assigned)})
+        with suppress(KafkaError, OSError, TimeoutError):  # the client finds out by itself then
+            async with asyncio.timeout(FIND_WITHIN_S):
+                await _find_places(self._consumer, assigned)
+
+
+async def _find_places(consumer: AIOKafkaConsumer, assigned: Collection[TopicPartition]) -> None:
+    """
+    Go to where each partition is to be read from: by one request. The client asks for one after another.
+
+    :raises KafkaError: the broker does not tell, or the partitions are given away already.
+    """
+    committed = await consumer._coordinator.fetch_committed_offsets(list(assigned))
+    offsets = {place: found.offset for place, found in committed.items() if found.offset >= 0}
+    for place, offset in offsets.items():
+        consumer.seek(place, offset)
+    if unread := set(assigned) - set(offsets):
+        await consumer.seek_to_beginning(*unread)
 
 
 def merge(fetched: dict[TopicPartition, list[Any]]) -> list[Any]:

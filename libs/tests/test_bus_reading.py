@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
 
 from libs import bus_reading, metrics
 from libs.bus_reading import NotJoined, read
@@ -20,6 +21,18 @@ class Group:
     def __init__(self, terms: Collection[str]) -> None:
         self.terms = list(terms)
         self.listener: ConsumerRebalanceListener | None = None
+        self.committed = {PLACE: OffsetAndMetadata(3, "")}
+        self.sought: dict[TopicPartition, int] = {}
+        self._coordinator = self
+
+    async def fetch_committed_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, Any]:
+        return {place: self.committed[place] for place in places}
+
+    def seek(self, place: TopicPartition, offset: int) -> None:
+        self.sought[place] = offset
+
+    async def seek_to_beginning(self, *places: TopicPartition) -> None:
+        self.sought |= dict.fromkeys(places, 0)
 
     def subscribe(self, topics: list[str], listener: ConsumerRebalanceListener) -> None:
         self.listener = listener
@@ -109,6 +122,21 @@ async def test_it_says_how_far_behind_it_is_before_it_has_read_anything() -> Non
             await read(Behind(["assigned"]), ["trunkline.session"], handle, "behind", 10)
 
     assert metrics.lag.labels("behind", PLACE.topic, PLACE.partition)._value.get() == 4
+
+
+@pytest.mark.parametrize(("committed", "sought"), [(3, 3), (-1, 0)])
+async def test_it_goes_to_where_the_group_has_come(committed: int, sought: int) -> None:
+    group = Group(["assigned"])
+    group.committed[PLACE] = OffsetAndMetadata(committed, "")
+
+    async def handle(rows: Any) -> None:
+        raise AssertionError("nothing was there to read")
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await read(group, ["trunkline.session"], handle, "g", 10)
+
+    assert group.sought == {PLACE: sought}
 
 
 @pytest.mark.parametrize("terms", [["assigned"], ["assigned nothing"], ["assigned", "revoked", "assigned"]])
