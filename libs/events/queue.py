@@ -42,6 +42,13 @@ class Need(Part):
     weight: Annotated[float, Field(ge=0, le=1000)] = 1.0
 
 
+class Preferred(Part):
+    """An agent who is insisted on for so many seconds before somebody else may serve the contact."""
+
+    agent_id: Id
+    for_s: Annotated[float, Field(gt=0, le=86_400)]
+
+
 class QueueConfigured(_PoolFact):
     """A queue was created or changed by an administrator; times in seconds."""
 
@@ -120,6 +127,8 @@ class ContactQueued(_ContactFact):
     reason: Short = ""
     exclusive: bool = False  # nobody but the preferred agent, as long as he is signed in: an account manager
     excluded_agent_ids: Annotated[tuple[Id, ...], Field(max_length=32)] = ()
+    # Insisted on after the preferred agent, one after the other; who is not signed in is passed over.
+    then_preferred: Annotated[tuple[Preferred, ...], Field(max_length=10)] = ()
     value: float = 0.0  # what the customer is worth, in the tenant's own measure
     deadline: AwareDatetime | None = None  # when it should be answered
     attributes: Attributes = {}

@@ -6,7 +6,7 @@ from typing import Literal
 
 from libs.events import queue, routing
 from libs.events.base import AnyEvent
-from services.routing.domain import admission, offers, relaxing, wrap_up
+from services.routing.domain import admission, offers, preferring, relaxing, wrap_up
 from services.routing.domain.model import BEGINNING, Contact, Queue, seconds, to_ms
 from services.routing.domain.turn import Turn
 
@@ -35,6 +35,7 @@ def queued(turn: Turn, event: AnyEvent, data: queue.ContactQueued) -> None:
         reason=data.reason,
         preferred_agent_id=data.preferred_agent_id,
         insist_until=_insist_until(data, since),
+        then_preferred=data.then_preferred,
         vip_level=data.vip_level,
         language=data.language,
         value=data.value,
@@ -52,6 +53,7 @@ def queued(turn: Turn, event: AnyEvent, data: queue.ContactQueued) -> None:
         turn.tell(left, event.journey_id)
         turn.end(data.contact_id, "abandoned")
     else:
+        contact = preferring.begun(turn, contact)
         enqueue(turn, contact, turn.queues[data.queue_id], "arrived")
         divert(turn, contact.contact_id)
 
@@ -175,6 +177,7 @@ def transfer_requested(turn: Turn, data: queue.TransferRequested) -> None:
         by_name=bool(data.to_agent_id),
         passed_by=data.agent_id,
         insist_until=turn.now + seconds(TRANSFER_INSISTS_S) if data.to_agent_id else None,
+        then_preferred=(),
     )
     enqueue(turn, passed, into, "transferred")
 
@@ -222,10 +225,10 @@ def _overflow_to(turn: Turn, contact: Contact, to_queue_id: str) -> bool:
 
 
 def stop_insisting(turn: Turn, contact_id: str) -> None:
-    """Open a waiting contact to everybody when its time for the preferred agent is over."""
+    """When its time for the preferred agent is over, let a contact insist on the next, or open it to all."""
     contact = turn.contacts[contact_id]
     if contact.insist_until is not None and contact.insist_until <= turn.now:
-        turn.contacts[contact_id] = replace(contact, insist_until=None)
+        turn.contacts[contact_id] = preferring.moved_on(turn, contact)
         turn.reconsider(contact_id)
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from libs.events.agent import State
 from libs.events.base import Channel
-from libs.events.queue import AgentConfigured, Attribute, Need, QueueConfigured
+from libs.events.queue import AgentConfigured, Attribute, Need, Preferred, QueueConfigured
 from services.routing.domain.portrait import Mean
 from services.routing.domain.strategy.compiled import Rules, rules_of
 
@@ -85,6 +85,7 @@ class Contact:
     assigned_at: datetime | None = None
     preferred_agent_id: str = ""
     insist_until: datetime | None = None  # until then nobody but the preferred agent
+    then_preferred: tuple[Preferred, ...] = ()  # who is insisted on after him, in this order
     by_name: bool = False  # transferred to the preferred agent himself, whatever his skills
     passed_by: str = ""  # who transferred it to a queue, and does not get it back from there
     overflow_at: datetime | None = None

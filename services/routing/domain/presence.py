@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from libs.events import agent as agents
 from libs.events import queue, routing
-from services.routing.domain import offers, relaxing, strategies, wrap_up
+from services.routing.domain import offers, preferring, relaxing, strategies, wrap_up
 from services.routing.domain.model import Agent, Contact, Queue
 from services.routing.domain.turn import Turn
 
@@ -71,8 +71,9 @@ def sign_out(turn: Turn, agent: Agent) -> None:
         else:
             _lose(turn, turn.contacts[held.contact_id])
     turn.put_agent(replace(turn.agents[agent_id], signed_in=False, wants="not_ready", reason=""))
-    for contact in turn.contacts.values():
+    for contact in list(turn.contacts.values()):
         if contact.state == "waiting" and contact.preferred_agent_id == agent_id:
+            turn.contacts[contact.contact_id] = preferring.begun(turn, contact)
             turn.reconsider(contact.contact_id)
 
 
