@@ -190,7 +190,10 @@ def _routed(
             return state, [frame(agent_stream(data.agent_id), "wrapped_up", event, body)]
         case routing.ContactRequeued():
             state = replace(state.without(data.agent_id), offered_to="")
-            return state, [_to_contact(state, "requeued", event, body)]
+            frames = [_to_contact(state, "requeued", event, body)]
+            if data.by and data.talked_ms is not None:  # he is still there, and sees it go
+                frames.append(frame(agent_stream(data.agent_id), "taken_back", event, body))
+            return state, frames
         case routing.ContactRejected():
             return state, [_to_contact(state, "contact_rejected", event, body)]
         case routing.ContactAbandoned():

@@ -88,6 +88,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "set_agent_state": LEADS,
     "explain_contact": EVERY_STAFF,
     "move_contact": LEADS,
+    "direct_contact": LEADS,
+    "take_back_contact": LEADS,
     # strategies
     "list_strategies": EVERY_STAFF,
     "get_strategy": EVERY_STAFF,

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from gateway.asking import Ask, Cursor, Limit, Name, NameQuery, accepted, answer
 from gateway.auth import DEFAULT_POOL
+from gateway.conversation import Conversation
 from gateway.journeys import agent_journey, interaction_journey, pool_journey
 from gateway.openapi import body, gives, takes
 from gateway.rest import router
@@ -83,9 +84,25 @@ class StateBody(BaseModel):
 class MoveBody(BaseModel):
     """Where a waiting contact goes, or how important it becomes."""
 
-    model_config = body(to_queue_id="vip", priority=5)
+    model_config = body(to_queue_id="vip", priority=5, reason="an old customer")
     to_queue_id: OptionalId = ""
     priority: Annotated[int, Field(ge=-1000, le=1000)] | None = None
+    reason: Short = ""
+
+
+class DirectBody(BaseModel):
+    """The agent to whom a contact is given, and why."""
+
+    model_config = body(agent_id="agent1", reason="knows the case")
+    agent_id: Id
+    reason: Short = ""
+
+
+class TakeBackBody(BaseModel):
+    """Why a contact is taken from its agent."""
+
+    model_config = body(reason="the agent is unwell")
+    reason: Short = ""
 
 
 @routes.get("/pool", operation_id="get_pool", **gives(pb.GetPoolResponse))
@@ -189,16 +206,46 @@ async def move_contact(ask: Ask, interaction_id: Name, move: MoveBody) -> Respon
     """Move a waiting contact to another queue, or change its priority."""
     if not move.to_queue_id and move.priority is None:
         raise Invalid(Violation("body", "names neither queue nor priority"))
-    tenant = ask.principal.tenant
-    found = await ask.parts.conversations.get(Key(tenant, interaction_id))
-    if found is None or not found.pool_id:
-        raise NotFound("contact", interaction_id)
+    found, journey_id = await _contact(ask, interaction_id)
     fact = queue.ContactMoved(
         pool_id=found.pool_id,
         contact_id=interaction_id,
         by=ask.principal.subject,
         to_queue_id=move.to_queue_id,
         priority=move.priority,
+        reason=move.reason,
     )
-    journey_id = found.journey_id or interaction_journey(tenant, interaction_id)
     return accepted(await ask.tell(fact, journey_id))
+
+
+@routes.post("/contacts/{interaction_id}/direct", operation_id="direct_contact", **takes(ON_THE_BUS))
+async def direct_contact(ask: Ask, interaction_id: Name, to: DirectBody) -> Response:
+    """Give a contact that nobody serves yet to a certain agent, whatever his skills."""
+    found, journey_id = await _contact(ask, interaction_id)
+    fact = queue.ContactDirected(
+        pool_id=found.pool_id,
+        contact_id=interaction_id,
+        agent_id=to.agent_id,
+        by=ask.principal.subject,
+        reason=to.reason,
+    )
+    return accepted(await ask.tell(fact, journey_id))
+
+
+@routes.post("/contacts/{interaction_id}/take-back", operation_id="take_back_contact", **takes(ON_THE_BUS))
+async def take_back_contact(ask: Ask, interaction_id: Name, asked: TakeBackBody) -> Response:
+    """Take a contact from the agent who is offered or serves it, and let it wait again."""
+    found, journey_id = await _contact(ask, interaction_id)
+    fact = queue.ContactTakenBack(
+        pool_id=found.pool_id, contact_id=interaction_id, by=ask.principal.subject, reason=asked.reason
+    )
+    return accepted(await ask.tell(fact, journey_id))
+
+
+async def _contact(ask: Ask, interaction_id: str) -> tuple[Conversation, str]:
+    """Return a contact that routing knows, and its journey. :raises NotFound: there is none of the tenant."""
+    tenant = ask.principal.tenant
+    found = await ask.parts.conversations.get(Key(tenant, interaction_id))
+    if found is None or not found.pool_id:
+        raise NotFound("contact", interaction_id)
+    return found, found.journey_id or interaction_journey(tenant, interaction_id)

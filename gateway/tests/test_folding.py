@@ -84,6 +84,24 @@ TOLD: list[tuple[list[Fact], list[tuple[str, str]]]] = [
     ),
     ([STARTED, OFFERED], [(ME, "offer"), (CUSTOMER, "offered"), (LEADS, "contact")]),
     (
+        [
+            STARTED,
+            OFFERED,
+            ASSIGNED,
+            routing.ContactRequeued(**CONTACT, cause="agent_lost", agent_id="ana", talked_ms=9, by="sue"),
+        ],
+        [(ME, "taken_back"), (CUSTOMER, "requeued"), (LEADS, "contact")],
+    ),
+    (
+        [
+            STARTED,
+            OFFERED,
+            ASSIGNED,
+            routing.ContactRequeued(**CONTACT, cause="agent_lost", agent_id="ana", talked_ms=9),
+        ],
+        [(CUSTOMER, "requeued"), (LEADS, "contact")],
+    ),
+    (
         [STARTED, OFFERED, routing.OfferExpired(**CONTACT, offer_id="of-1", agent_id="ana")],
         [(ME, "offer_expired"), (LEADS, "contact")],
     ),

@@ -212,3 +212,21 @@ class ContactMoved(_ContactFact):
     by: Id
     to_queue_id: OptionalId = ""
     priority: int | None = None
+    reason: Short = ""
+
+
+class ContactDirected(_ContactFact):
+    """A supervisor gave a contact that nobody serves yet to a certain agent."""
+
+    type: ClassVar[str] = "trunkline.queue.contact_directed.v1"
+    agent_id: Id
+    by: Id
+    reason: Short = ""
+
+
+class ContactTakenBack(_ContactFact):
+    """A supervisor took a contact from the agent who is offered or serves it; it is to wait again."""
+
+    type: ClassVar[str] = "trunkline.queue.contact_taken_back.v1"
+    by: Id
+    reason: Short = ""

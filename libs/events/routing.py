@@ -93,12 +93,15 @@ class ContactRequeued(_RoutingFact):
     The contact waits again, at the place it had.
 
     `talked_ms` is given where its agent was lost while he served it: it was answered and is offered anew.
+    `by` is the supervisor who took it from him, if one did, and `reason` is why.
     """
 
     type: ClassVar[str] = "trunkline.routing.contact_requeued.v1"
     cause: Literal["declined", "expired", "agent_lost"]
     agent_id: OptionalId = ""
     talked_ms: Annotated[int, Field(ge=0)] | None = None
+    by: OptionalId = ""
+    reason: Short = ""
 
 
 class ContactTransferred(_RoutingFact):
@@ -127,6 +130,7 @@ class ContactMoved(_RoutingFact):
     to_queue_id: Id
     by: Id
     waited_ms: Annotated[int, Field(ge=0)]
+    reason: Short = ""
 
 
 class ContactRejected(_RoutingFact):

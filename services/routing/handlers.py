@@ -27,6 +27,8 @@ WANTED = (
     queue.ContactQueued,
     queue.ContactWithdrawn,
     queue.ContactMoved,
+    queue.ContactDirected,
+    queue.ContactTakenBack,
     queue.AgentSignedIn,
     queue.AgentSignedOut,
     queue.AgentStateRequested,

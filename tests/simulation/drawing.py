@@ -87,6 +87,19 @@ def _skew(dice: random.Random) -> float:
     return dice.choice((0.0, 0.0, 0.0, _round(dice.uniform(-2, 2)), _round(dice.uniform(-400, 400))))
 
 
+def _hands_on(dice: random.Random, agents: list[str], customers: list[str]) -> list[dict[str, Any]]:
+    """Draw what a supervisor does with single contacts: gives them to agents, takes them from these."""
+    return [
+        {
+            "at_s": _round(dice.uniform(5, DAY_S)),
+            "do": dice.choice(("direct", "take_back")),
+            "contact": f"i-{dice.choice(customers)}",
+            "agent": dice.choice(agents),
+        }
+        for _ in range(dice.choice((0, 1, 3, 6)))
+    ]
+
+
 def _supervisor(dice: random.Random, tenant: str, agents: list[str], customers: list[str]) -> Person:
     acts: list[dict[str, Any]] = [
         {"at_s": 0.0, "do": "queue", "config": _queue(dice, queue_id)}
@@ -114,6 +127,9 @@ def _supervisor(dice: random.Random, tenant: str, agents: list[str], customers: 
             case _:
                 act["agent"] = dice.choice(agents)
         acts.append(act)
+    acts += _hands_on(
+        random.Random(f"{tenant}/{acts}"), agents, customers
+    )  # as drawn apart, nothing else moves
     acts.sort(key=lambda each: float(each["at_s"]))
     return Person("supervisor", f"{tenant}-boss", tenant, 0.0, acts=tuple(acts))
 

@@ -270,6 +270,12 @@ def _meddling(name: str, act: dict[str, Any]) -> Fact:
                 to_queue_id=act.get("to", ""),
                 priority=act.get("priority"),
             )
+        case "direct":
+            return queue.ContactDirected(
+                pool_id=POOL, contact_id=act["contact"], agent_id=act["agent"], by=name, reason="drawn"
+            )
+        case "take_back":
+            return queue.ContactTakenBack(pool_id=POOL, contact_id=act["contact"], by=name, reason="drawn")
         case "sign_out":
             return queue.AgentSignedOut(pool_id=POOL, agent_id=act["agent"], by=name)
         case "not_ready":

@@ -128,9 +128,12 @@ def moved(turn: Turn, data: queue.ContactMoved) -> None:
         return
     if contact.state == "offered":
         contact = offers.withdraw(turn, contact, "moved")
-    waited_ms = to_ms(turn.now - contact.since)
     fact = routing.ContactMoved(
-        **contact.about(turn.pool_id), to_queue_id=data.to_queue_id, by=data.by, waited_ms=waited_ms
+        **contact.about(turn.pool_id),
+        to_queue_id=data.to_queue_id,
+        by=data.by,
+        waited_ms=to_ms(turn.now - contact.since),
+        reason=data.reason,
     )
     turn.tell(fact, contact.journey_id)
     enqueue(turn, replace(contact, since=turn.now, been_in=(), passed_by=""), into, "moved")

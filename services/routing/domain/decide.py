@@ -4,7 +4,7 @@ from datetime import datetime
 
 from libs.events import queue
 from libs.events.base import AnyEvent, Facts, Tick
-from services.routing.domain import contacts, learning, offers, presence, strategies, wrap_up
+from services.routing.domain import contacts, directing, learning, offers, presence, strategies, wrap_up
 from services.routing.domain.model import Pool
 from services.routing.domain.turn import Turn
 
@@ -19,6 +19,10 @@ def decide(pool: Pool, event: AnyEvent, now: datetime) -> tuple[Pool, Facts]:
             contacts.withdrawn(turn, data)
         case queue.ContactMoved() as data:
             contacts.moved(turn, data)
+        case queue.ContactDirected() as data:
+            directing.directed(turn, data)
+        case queue.ContactTakenBack() as data:
+            directing.taken_back(turn, data)
         case queue.TransferRequested() as data:
             contacts.transfer_requested(turn, data)
         case queue.OfferAccepted() as data:

@@ -93,9 +93,18 @@ def _unready(turn: Turn, agent_id: str, reason: str) -> None:
         turn.put_agent(replace(agent, wants="not_ready", reason=reason))
 
 
-def requeue(turn: Turn, contact: Contact, cause: Literal["declined", "expired", "agent_lost"]) -> None:
+def requeue(
+    turn: Turn,
+    contact: Contact,
+    cause: Literal["declined", "expired", "agent_lost"],
+    *,
+    by: str = "",
+    reason: str = "",
+) -> None:
     """Let the contact wait again as long as it has waited, after an offer that came to nothing."""
-    fact = routing.ContactRequeued(**contact.about(turn.pool_id), cause=cause, agent_id=contact.agent_id)
+    fact = routing.ContactRequeued(
+        **contact.about(turn.pool_id), cause=cause, agent_id=contact.agent_id, by=by, reason=reason
+    )
     turn.tell(fact, contact.journey_id)
     turn.let_go(contact.agent_id, contact.contact_id)
     turn.wait(turn.unlapsed(contact, failed=cause != "agent_lost"))

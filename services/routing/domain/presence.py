@@ -69,7 +69,7 @@ def sign_out(turn: Turn, agent: Agent) -> None:
         elif held.state == "offered":
             offers.take_back(turn, held, "agent signed out")
         else:
-            _lose(turn, turn.contacts[held.contact_id])
+            lose(turn, turn.contacts[held.contact_id])
     turn.put_agent(replace(turn.agents[agent_id], signed_in=False, wants="not_ready", reason=""))
     for contact in list(turn.contacts.values()):
         if contact.state == "waiting" and contact.preferred_agent_id == agent_id:
@@ -77,12 +77,15 @@ def sign_out(turn: Turn, agent: Agent) -> None:
             turn.reconsider(contact.contact_id)
 
 
-def _lose(turn: Turn, contact: Contact) -> None:
+def lose(turn: Turn, contact: Contact, *, by: str = "", reason: str = "") -> None:
+    """Let who talks to an agent wait again without him, ahead of all who only waited."""
     fact = routing.ContactRequeued(
         **contact.about(turn.pool_id),
         cause="agent_lost",
         agent_id=contact.agent_id,
         talked_ms=wrap_up.talked_ms(contact, turn.now),
+        by=by,
+        reason=reason,
     )
     turn.tell(fact, contact.journey_id)
     turn.let_go(contact.agent_id, contact.contact_id)

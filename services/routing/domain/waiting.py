@@ -185,7 +185,7 @@ def _rules_differ(before: Mapping[str, Queue], after: Mapping[str, Queue]) -> bo
 # What of a contact its line and its place in it depend on; the moments stand for the stage of the wait.
 _PLACED_BY = attrgetter(
     "queue_id", "channel", "needs", "priority", "since", "aged_since", "relax_at", "match_at", "insist_until",
-    "passed_by", "by_name", "excluded_agent_ids", "attributes", "value", "deadline",
+    "passed_by", "by_name", "preferred_agent_id", "excluded_agent_ids", "attributes", "value", "deadline",
 )  # fmt: skip
 
 

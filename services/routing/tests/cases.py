@@ -140,6 +140,16 @@ def moved(contact_id: str, to_queue_id: str = "", priority: int | None = None) -
     )
 
 
+def directed(contact_id: str, agent_id: str) -> Fact:
+    return queue.ContactDirected(
+        pool_id=POOL, contact_id=contact_id, agent_id=agent_id, by="sue", reason="knows him"
+    )
+
+
+def taken_back(contact_id: str) -> Fact:
+    return queue.ContactTakenBack(pool_id=POOL, contact_id=contact_id, by="sue", reason="unwell")
+
+
 def transfer(contact_id: str, agent_id: str, to_queue_id: str = "", to_agent_id: str = "") -> Fact:
     return queue.TransferRequested(
         pool_id=POOL,

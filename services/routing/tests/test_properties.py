@@ -152,6 +152,14 @@ class PoolMachine(RuleBasedStateMachine):
     def move(self, contact: str, to_queue: str, priority: int | None) -> None:
         self.tell(cases.moved(contact, to_queue, priority))
 
+    @rule(contact=contacts, agent_id=agents)
+    def direct(self, contact: str, agent_id: str) -> None:
+        self.tell(cases.directed(contact, agent_id))
+
+    @rule(contact=contacts)
+    def take_back(self, contact: str) -> None:
+        self.tell(cases.taken_back(contact))
+
     @rule(agent_id=agents, by=st.sampled_from(("", "sue")))
     def ask_ready(self, agent_id: str, by: str) -> None:
         self.tell(cases.ready(agent_id, by))
