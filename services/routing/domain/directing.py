@@ -38,6 +38,7 @@ def directed(turn: Turn, data: queue.ContactDirected) -> None:
         by_name=True,
         passed_by="",
         insist_until=turn.now + seconds(TRANSFER_INSISTS_S),
+        then_preferred=(),
         match_at=None,
     )
     turn.reconsider(data.contact_id)
@@ -75,4 +76,5 @@ def taken_back(turn: Turn, data: queue.ContactTakenBack) -> None:
         by_name=False,
         preferred_agent_id="",
         insist_until=None,
+        then_preferred=(),
     )

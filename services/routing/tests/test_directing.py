@@ -88,6 +88,19 @@ def test_it_gives_a_contact_to_the_agent_named_last() -> None:
     assert pool.contact("c1").agent_id == "bob"
 
 
+def test_it_forgets_whom_the_contact_preferred_when_it_is_given_to_somebody() -> None:
+    pool = floor(cases.service(needs=(hard("zh"),))).staff("ana", "bob")
+    pool.tell(cases.not_ready("bob"), 3)
+    liked = {"agent_id": "ana", "for_s": 600}
+    pool.tell(cases.queued("c1", prefers="bob", for_s=50, then_preferred=(liked,)), 5)
+
+    pool.tell(cases.directed("c1", "bob"), 8)
+    pool.wait_until(100)
+
+    assert pool.contact("c1").insist_until is None
+    assert pool.contact("c1").state == "waiting"  # ana lacks the skill, and nobody named her
+
+
 def test_it_takes_an_offer_back_and_gives_it_to_somebody_else() -> None:
     pool = floor().staff("ana", "bob")
     pool.tell(cases.queued("c1"), 5)
