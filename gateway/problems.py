@@ -73,7 +73,7 @@ def problem(
     headers = {**PLAIN, **(headers or {})}
     if status == 401:
         headers.setdefault("WWW-Authenticate", 'Bearer realm="trunkline"')
-    if status in (429, 503):
+    if status in (429, 503, 504):
         headers["Retry-After"] = str(max(1, round(retry_after_s or 1)))
     return Response(
         orjson.dumps(document(status, reason, detail, violations)),

@@ -46,7 +46,7 @@ class AcknowledgementLog(Witness):
         if status >= 500:
             line = f"{method} {path} {status} {answer.text[:200]}"
             self.answers.server_errors.append(line)
-        if status in (429, 503) and "retry-after" not in answer.headers:
+        if status in (429, 503, 504) and "retry-after" not in answer.headers:
             self.answers.without_retry_after.append(f"{method} {path} {status}")
         if method == "POST" and path == "/v1/tickets" and status < 300:
             self.tickets.add(str(answer.json()["ticket_id"]))

@@ -12,13 +12,15 @@ import psutil
 from deploy.dev.demo.door import Door
 from libs import clock
 from tests.faults.acknowledged import AcknowledgementLog
-from tests.faults.evidence import CLOSED, Evidence, Finding
+from tests.faults.evidence import CLOSED, Evidence, Finding, ends_of
 from tests.faults.house import House
 from tests.faults.rules import check
 from tests.faults.takeover import places_of
 from tests.faults.topics import Row, committed
 
 SETTLES_WITHIN_S = 60.0
+TRICKLE = 10  # records between two looks: deadlines of tickets and sessions of an hour ago go on coming
+TOLD_WITHIN = timedelta(seconds=10)
 # What nobody may find in a log: tokens, phone numbers of seeded customers, words of conversations.
 SECRETS = ("eyJhbGciOi", "+861380000", "很高兴为您服务", "请帮我查一下")
 
@@ -32,11 +34,14 @@ async def judge(house: House, log: AcknowledgementLog) -> list[Finding]:
     began = time.monotonic()
     read: set[tuple[str, str]] = set()
     told = -1
+    ends: dict[tuple[str, int], int] = {}
     while True:
         evidence = await _gather(house, log, read)
+        evidence.reached = ends
+        ends = ends_of(evidence.rows)
         evidence.settled_s = time.monotonic() - began
         findings = await asyncio.to_thread(check, evidence)
-        is_quiet, told = told == len(evidence.rows), len(evidence.rows)
+        is_quiet, told = 0 <= told >= len(evidence.rows) - TRICKLE, len(evidence.rows)
         holds = not any(each.breaches for each in findings) and log.contacts <= _closed(evidence.rows)
         if (is_quiet and holds) or evidence.settled_s > SETTLES_WITHIN_S:
             return findings
@@ -86,14 +91,15 @@ async def _offsets(house: House, read: set[tuple[str, str]]) -> dict[tuple[str, 
 
 
 def _untold(house: House) -> dict[str, int]:
-    """Return how many aggregates of each collection hold facts that are not known to be told."""
+    """Return how many aggregates of each collection hold facts that have not been told in time."""
+    before = clock.now() - TOLD_WITHIN
     prefix = house.stack.env["TRUNKLINE_MONGO_DATABASE_PREFIX"]
     found: dict[str, int] = {}
     with house.mongo_admin() as client:
         for name in client.list_database_names():
             if name.startswith(prefix):
                 for collection in client[name].list_collection_names():
-                    count = client[name][collection].count_documents({"untold_at": {"$exists": True}})
+                    count = client[name][collection].count_documents({"untold_at": {"$lt": before}})
                     found[f"{name.removeprefix(prefix)}.{collection}"] = count
     return found
 

@@ -32,6 +32,7 @@ class Evidence:
     report: Mapping[str, float] = field(default_factory=dict)
     objects: Mapping[str, tuple[int, str]] = field(default_factory=dict)  # revision: length, checksum
     committed: Mapping[tuple[str, str, int], int] = field(default_factory=dict)  # group, topic, partition
+    reached: Mapping[tuple[str, int], int] | None = None  # ends of partitions a look ago; None: as now
     untold: Mapping[str, int] = field(default_factory=dict)  # facts saved and not told, by collection
     memory: Mapping[str, int] = field(default_factory=dict)  # bytes, by process
     log_lines: Sequence[tuple[str, str]] = ()  # process, line

@@ -214,6 +214,7 @@ WRONG: list[tuple[str, Callable[[Evidence], object]]] = [
     ("I11", changed("untold", {"routing.pools": 1})),
     ("I12", changed("committed", {("routing", "trunkline.queue", 0): 4})),
     ("I12", changed("committed", {("gateway", "trunkline.session", 0): 0})),  # nobody reads it
+    ("I12", changed("reached", {("trunkline.queue", 0): 6})),
     ("I12", changed("poison", [Poison(("trunkline.visitor", 0, 5), "bad_data")])),
     ("I12", with_more(DEAD_LETTER)),
     ("I12", with_more(GONE, BY_ID)),
@@ -221,6 +222,7 @@ WRONG: list[tuple[str, Callable[[Evidence], object]]] = [
     ("I14", with_more(row("session.wrapped_up", 9, CLOSED | {"agent_id": "ana", "wrap_up_ms": -1}, 5))),
     ("S", gap_in_a_stream),
     ("A", answered(503)),
+    ("A", answered(504)),
     ("A", answered(500)),
 ]
 
@@ -234,10 +236,19 @@ def test_it_speaks_of_what_is_wrong(rule: str, change: Callable[[Evidence], obje
     assert rule in found(given)
 
 
-def test_it_lets_a_client_be_put_off_when_he_is_told_for_how_long(tmp_path: Path) -> None:
+@pytest.mark.parametrize("status", [503, 504])
+def test_it_lets_a_client_be_put_off_when_he_is_told_for_how_long(tmp_path: Path, status: int) -> None:
     given = evidence(tmp_path)
 
-    answered(503, **{"retry-after": "1"})(given)
+    answered(status, **{"retry-after": "1"})(given)
+
+    assert found(given) == {}
+
+
+def test_it_does_not_mind_what_has_only_just_come(tmp_path: Path) -> None:
+    given = evidence(tmp_path)
+    given.committed = {("routing", "trunkline.queue", 0): 4}
+    given.reached = {("trunkline.queue", 0): 4}
 
     assert found(given) == {}
 
