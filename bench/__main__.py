@@ -18,6 +18,7 @@ BENCHES = {
     "G5": "bench.g05_sessions",
     "G6": "bench.g06_state_change",
     "G7": "bench.g07_match",
+    "G8": "bench.g08_assign",
     "G9": "bench.g09_quality",
     "G10": "bench.g10_offer",
     "G11": "bench.g11_rpc",

@@ -14,7 +14,7 @@ from collections.abc import (
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import uuid4
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
@@ -113,6 +113,19 @@ class Shape(Generic[S]):
     index: Callable[[S], Document] = lambda state: {}
     indexes: Sequence[IndexModel] = ()
     private: Sequence[type[Fact]] = ()  # facts that are handed on inside the process, never published
+
+
+class Write(NamedTuple):
+    """How a change is written: by its whole document, or by an update of the one that is there."""
+
+    document: Document
+    is_update: bool = False
+
+    def operation(self, change: Change[Any]) -> Any:
+        if not change.base_version:
+            return InsertOne(self.document)
+        kind = UpdateOne if self.is_update else ReplaceOne
+        return kind(_guard(change), self.document)
 
 
 class MongoStore(Generic[S]):
@@ -216,13 +229,19 @@ class MongoStore(Generic[S]):
 
     def write(self, change: Change[S]) -> Document:
         """Return the document of a change."""
-        stored = change.stored
-        document: Document = {
+        state = self._adapter.dump_python(change.stored.state, mode="python")
+        return {
             "_id": str(change.key),
             "tenant": change.key.tenant,
+            "state": state,
+            **self._about(change.stored),
+        }
+
+    def _about(self, stored: Stored[S]) -> Document:
+        """Return what is kept beside the state, as it changes with each write."""
+        about: Document = {
             "v": stored.version,
             "seq": stored.sequence,
-            "state": self._adapter.dump_python(stored.state, mode="python"),
             "applied": list(stored.applied),
             "evicted": stored.evicted,
             # As text: a fact may hold numbers and names that JSON allows and the store does not.
@@ -230,13 +249,16 @@ class MongoStore(Generic[S]):
             "ix": self._shape.index(stored.state),
         }
         if stored.untold:
-            document["untold_at"] = clock.now()
+            about["untold_at"] = clock.now()
         due = self._shape.due(stored.state)
         if due is not None:
-            document["due_at"] = due
-        return document
+            about["due_at"] = due
+        return about
 
     async def save(self, changes: Sequence[Change[S]]) -> set[Key]:
+        return await self._save(changes, [Write(self.write(change)) for change in changes])
+
+    async def _save(self, changes: Sequence[Change[S]], writes: Sequence["Write"]) -> set[Key]:
         evicted = [
             UpdateOne(
                 {"_id": f"{change.key}/{event_id}"}, {"$setOnInsert": {"k": str(change.key)}}, upsert=True
@@ -245,25 +267,26 @@ class MongoStore(Generic[S]):
             for event_id in change.evicted_ids
         ]
         by = uuid4().hex  # whose write of a version it is: another one's may hold the same last event
-        documents = [{**self.write(change), "by": by} for change in changes]
+        for write in writes:
+            (write.document["$set"] if write.is_update else write.document)["by"] = by
         with guarded():
             if evicted:
                 await self._applied.bulk_write(evicted, ordered=False)
             if len(changes) == 1:
-                return await self._write_one(changes[0], documents[0])
-            operations: list[Any] = [
-                ReplaceOne(_guard(change), document) if change.base_version else InsertOne(document)
-                for change, document in zip(changes, documents, strict=True)
-            ]
+                return await self._write_one(changes[0], writes[0])
+            operations = [write.operation(change) for change, write in zip(changes, writes, strict=True)]
             return await self._write_guarded(changes, operations, by)
 
-    async def _write_one(self, change: Change[S], document: Document) -> set[Key]:
+    async def _write_one(self, change: Change[S], write: "Write") -> set[Key]:
         """Write without what a bulk of writes costs more."""
         try:
             if change.base_version == 0:
-                await self.collection.insert_one(document)
+                await self.collection.insert_one(write.document)
                 return set()
-            result = await self.collection.replace_one(_guard(change), document)
+            if write.is_update:
+                result = await self.collection.update_one(_guard(change), write.document)
+            else:
+                result = await self.collection.replace_one(_guard(change), write.document)
         except DuplicateKeyError:
             return {change.key}
         return set() if result.matched_count else {change.key}
@@ -358,6 +381,7 @@ __all__ = [
     "IndexModel",
     "MongoStore",
     "Shape",
+    "Write",
     "committed",
     "connect",
     "guarded",

@@ -8,11 +8,13 @@ from typing import Protocol
 from libs.events import routing
 from libs.events.base import AnyEvent
 from libs.mongo import Database, IndexModel, MongoStore, Shape, guarded, insert_new
+from libs.mongo_journal import Division, JournalStore
 from libs.stored import Key, Store
 from services.routing.domain.model import Pool, due
 from services.routing.domain.strategy.publishing import StrategyRecord
 
 POOLS = Shape("pools", Pool, lambda key: Pool(key.id), due=due)
+DIVISION = Division(items=("queues", "agents", "contacts"), ordered=("finished", "strategies"))
 STRATEGIES: Shape[StrategyRecord] = Shape(
     "strategies",
     StrategyRecord,
@@ -31,11 +33,11 @@ class Pools(Protocol):
     async def of_tenant(self, tenant: str) -> list[Pool]: ...
 
 
-class MongoPools(MongoStore[Pool]):
-    """The pools, one document each."""
+class MongoPools(JournalStore[Pool]):
+    """The pools; what a batch of events changes in one is what is written."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database, POOLS)
+        super().__init__(database, POOLS, DIVISION)
 
     async def of_tenant(self, tenant: str) -> list[Pool]:
         return await self.find(tenant, {}, sort=[("_id", 1)], limit=LONGEST_LIST)
