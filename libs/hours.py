@@ -1,6 +1,6 @@
 """Whether somebody is there: business hours with holidays, in a time zone of their own."""
 
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -26,11 +26,16 @@ class Calendar(BaseModel):
     @field_validator("time_zone")
     @classmethod
     def _is_known(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError("no such time zone") from None
-        return name
+        return known_zone(name)
+
+
+def known_zone(name: str) -> str:
+    """Return the name of a time zone. :raises ValueError: there is none of that name."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("no such time zone") from None
+    return name
 
 
 def state_of(calendar: Calendar, now: datetime) -> Literal["open", "closed", "holiday"]:
@@ -43,3 +48,21 @@ def state_of(calendar: Calendar, now: datetime) -> Literal["open", "closed", "ho
         if span.start <= clock and (clock < span.end or span.end == time(0)):
             return "open"
     return "closed"
+
+
+def next_change(calendar: Calendar, now: datetime) -> datetime:
+    """Return when the calendar may next say something else, within eight days; asking then is enough."""
+    zone = ZoneInfo(calendar.time_zone)
+    today = now.astimezone(zone).date()
+    clocks = {time(0)}
+    clocks |= {
+        clock for spans in calendar.weekly.values() for each in spans for clock in (each.start, each.end)
+    }
+    moments = (
+        datetime.combine(today + timedelta(days=day), clock, zone).astimezone(UTC)
+        for day in range(9)
+        for clock in clocks
+    )
+    later = sorted(each for each in moments if each > now)
+    state = state_of(calendar, now)
+    return next((each for each in later if state_of(calendar, each) != state), later[-1])

@@ -59,6 +59,10 @@ class AgentBody(BaseModel):
         capacity={"voice": 1, "chat": 3},
         languages=["zh-CN"],
         attributes={"gender": "female", "certificates": ["fund"]},
+        schedule={
+            "time_zone": "Asia/Shanghai",
+            "shifts": [{"weekday": day, "start": "00:00", "end": "00:00"} for day in range(7)],
+        },
     )
     pool_id: Id = DEFAULT_POOL
     name: Short = ""
@@ -70,6 +74,7 @@ class AgentBody(BaseModel):
     languages: Annotated[tuple[Language, ...], Field(max_length=32)] = ()
     attributes: queue.Attributes = {}
     interrupts: dict[Channel, Annotated[tuple[Channel, ...], Field(max_length=8)]] = {}
+    schedule: queue.Schedule = queue.Schedule()
 
 
 class StateBody(BaseModel):

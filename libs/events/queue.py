@@ -5,11 +5,13 @@ A pool is the agents and queues that are matched with each other, e.g. one site 
 is the id of its interaction.
 """
 
-from typing import Annotated, ClassVar, Literal
+from datetime import date
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from libs.events.base import Channel, Fact, Id, Language, OptionalId, Part, Short, Text
+from libs.hours import known_zone
 
 # What a strategy may ask of an agent or a contact, by name: a text, a number, yes or no, or several texts.
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -94,6 +96,36 @@ class AgentRated(_ContactFact):
     nps: Annotated[int, Field(ge=0, le=10)] | None = None
 
 
+Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+
+
+class Shift(Part):
+    """Hours of work on one day of the week, 0 is Monday; an end of 00:00 is the end of the day."""
+
+    weekday: Annotated[int, Field(ge=0, le=6)]
+    start: Clock = "09:00"
+    end: Clock = "18:00"
+
+    @model_validator(mode="after")
+    def _goes_forward(self) -> Self:
+        if self.end not in ("00:00",) and self.end <= self.start:
+            raise ValueError("a shift ends after it starts; one over midnight is two")
+        return self
+
+
+class Schedule(Part):
+    """When an agent works, in local time; without shifts at any time."""
+
+    time_zone: Short = "UTC"
+    shifts: Annotated[tuple[Shift, ...], Field(max_length=50)] = ()
+    days_off: Annotated[tuple[date, ...], Field(max_length=400)] = ()
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        return known_zone(name)
+
+
 class AgentConfigured(_AgentFact):
     """An agent was created or changed by an administrator."""
 
@@ -108,6 +140,7 @@ class AgentConfigured(_AgentFact):
     attributes: Attributes = {}
     # Voice and video exclude all else, except: a call may be offered while he holds nothing but these.
     interrupts: dict[Channel, Annotated[tuple[Channel, ...], Field(max_length=8)]] = {}
+    schedule: Schedule = Schedule()  # outside it he is offered nothing, unless a supervisor made him ready
 
 
 class ContactQueued(_ContactFact):

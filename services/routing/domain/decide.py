@@ -4,7 +4,16 @@ from datetime import datetime
 
 from libs.events import queue
 from libs.events.base import AnyEvent, Facts, Tick
-from services.routing.domain import contacts, directing, learning, offers, presence, strategies, wrap_up
+from services.routing.domain import (
+    contacts,
+    directing,
+    learning,
+    offers,
+    presence,
+    scheduling,
+    strategies,
+    wrap_up,
+)
 from services.routing.domain.model import Pool
 from services.routing.domain.turn import Turn
 
@@ -59,6 +68,7 @@ def let_time_pass(turn: Turn) -> None:
         for held in agent.holds.values():
             if held.until is not None and held.until <= now:
                 wrap_up.finish(turn, agent.agent_id, held, timed_out=True)
+        scheduling.look(turn, turn.agents[agent.agent_id])
     for contact in list(turn.contacts.values()):
         if contact.state == "offered" and contact.expires_at is not None and contact.expires_at <= now:
             offers.expire(turn, contact)

@@ -12,7 +12,7 @@ from services.routing.domain import bits
 from services.routing.domain.expression import BOOLEAN, Apply, Literal, Node, fold, run
 from services.routing.domain.facts import AgentFacts, ContactFacts, PairFacts
 from services.routing.domain.index import AgentIndex
-from services.routing.domain.model import EXCLUSIVE, Agent, Contact, Queue, to_ms
+from services.routing.domain.model import EXCLUSIVE, OUTSIDE_SCHEDULE, Agent, Contact, Queue, to_ms
 from services.routing.domain.rank import Rank, Ranking, at_least
 from services.routing.domain.strategy.compiled import Reserved, Stage
 from services.routing.domain.urgency import in_order, urgency
@@ -61,6 +61,8 @@ def barred(agent: Agent, channel: Channel) -> str:
         return "signed_out"
     if agent.wants != "ready":
         return "not_ready"
+    if agent.off_duty:
+        return OUTSIDE_SCHEDULE
     load, serves, exclusive, patient = 0, False, False, agent.config.interrupts.get(channel, ())
     interrupts = True
     for held in agent.holds.values():

@@ -16,6 +16,7 @@ from services.routing.domain.strategy.compiled import Rules, rules_of
 EXCLUSIVE: frozenset[Channel] = frozenset({"voice", "video"})  # who speaks does nothing else
 DEFAULT_HANDLING_MS = 180_000.0  # until a queue has seen a contact through
 ESTIMATES_EVERY_S = 10
+OUTSIDE_SCHEDULE = "outside_schedule"
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 __all__ = ["Agent", "Contact", "Finished", "Held", "Pool", "Queue"]
@@ -175,10 +176,18 @@ class Agent:
     busy_ms: int = 0  # since he signed in: serving or wrapping up
     free_ms: int = 0  # ready, or rung
     portraits: dict[str, dict[str, Mean]] = field(default_factory=dict)  # by queue
+    off_schedule: bool = False
+    schedule_until: datetime | None = None  # when that may change; None: never, or nobody is there
+    overtime: bool = False  # a supervisor has him work outside his schedule, until he signs out
 
     @property
     def agent_id(self) -> str:
         return self.config.agent_id
+
+    @property
+    def off_duty(self) -> bool:
+        """Say whether his schedule keeps him from work now."""
+        return self.off_schedule and not self.overtime
 
     def state(self) -> tuple[State, str]:
         """Return his state over all channels, and the reason where he is not ready."""
@@ -191,7 +200,9 @@ class Agent:
             return "offered", ""
         if "wrap_up" in states:
             return "wrap_up", ""
-        return ("ready", "") if self.wants == "ready" else ("not_ready", self.reason)
+        if self.wants != "ready":
+            return "not_ready", self.reason
+        return ("not_ready", OUTSIDE_SCHEDULE) if self.off_duty else ("ready", "")
 
     def load(self) -> dict[Channel, int]:
         load: dict[Channel, int] = {}
@@ -247,6 +258,8 @@ def _deadlines(pool: Pool) -> Iterator[datetime]:
             if contact.match_at is not None:
                 yield contact.match_at
     for agent in pool.agents.values():
+        if agent.schedule_until is not None:
+            yield agent.schedule_until
         for held in agent.holds.values():
             if held.until is not None:
                 yield held.until

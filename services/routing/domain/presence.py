@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from libs.events import agent as agents
 from libs.events import queue, routing
-from services.routing.domain import offers, preferring, relaxing, strategies, wrap_up
+from services.routing.domain import offers, preferring, relaxing, scheduling, strategies, wrap_up
 from services.routing.domain.model import Agent, Contact, Queue
 from services.routing.domain.turn import Turn
 
@@ -29,7 +29,8 @@ def agent_configured(turn: Turn, data: queue.AgentConfigured) -> None:
     known = turn.agents.get(data.agent_id)
     if known is not None and known.config == data:
         return
-    turn.put_agent(replace(known, config=data) if known else Agent(data))
+    agent = replace(known, config=data) if known else Agent(data)
+    turn.put_agent(scheduling.scheduled(agent, turn.now))
     if known is None or known.config.capacity != data.capacity:
         fact = agents.CapacityChanged(
             agent_id=data.agent_id, pool_id=turn.pool_id, capacity=dict(data.capacity)
@@ -45,7 +46,8 @@ def signed_in(turn: Turn, data: queue.AgentSignedIn) -> None:
     if agent is None or not agent.config.enabled:
         turn.refuse(data.agent_id, "unknown_agent")
     elif not agent.signed_in:
-        turn.put_agent(replace(agent, signed_in=True, wants="not_ready", reason="signed_in"))
+        came = replace(agent, signed_in=True, wants="not_ready", reason="signed_in")
+        turn.put_agent(scheduling.scheduled(came, turn.now))
 
 
 def signed_out(turn: Turn, data: queue.AgentSignedOut) -> None:
@@ -70,7 +72,8 @@ def sign_out(turn: Turn, agent: Agent) -> None:
             offers.take_back(turn, held, "agent signed out")
         else:
             lose(turn, turn.contacts[held.contact_id])
-    turn.put_agent(replace(turn.agents[agent_id], signed_in=False, wants="not_ready", reason=""))
+    gone = replace(turn.agents[agent_id], signed_in=False, wants="not_ready", reason="", overtime=False)
+    turn.put_agent(scheduling.scheduled(gone, turn.now))
     for contact in list(turn.contacts.values()):
         if contact.state == "waiting" and contact.preferred_agent_id == agent_id:
             turn.contacts[contact.contact_id] = preferring.begun(turn, contact)
@@ -103,7 +106,8 @@ def state_requested(turn: Turn, data: queue.AgentStateRequested) -> None:
     """
     Note what an agent wants; it takes effect when his hands are empty.
 
-    Asked by himself, an open offer stays with him; asked by a supervisor, it is withdrawn.
+    Asked by himself, an open offer stays with him; asked by a supervisor, it is withdrawn. Whom a supervisor
+    made ready works outside his schedule too, until he signs out.
     """
     agent = turn.agents.get(data.agent_id)
     if agent is None:
@@ -113,8 +117,10 @@ def state_requested(turn: Turn, data: queue.AgentStateRequested) -> None:
         turn.refuse(data.by or data.agent_id, "not_signed_in")
         return
     reason = data.reason if data.state == "not_ready" else ""
-    turn.put_agent(replace(agent, wants=data.state, reason=reason))
-    if data.state == "not_ready" and data.by not in ("", data.agent_id):
+    by_another = data.by not in ("", data.agent_id)
+    overtime = agent.overtime or (data.state == "ready" and by_another)
+    turn.put_agent(replace(agent, wants=data.state, reason=reason, overtime=overtime))
+    if data.state == "not_ready" and by_another:
         for held in agent.holds.values():
             if held.state == "offered":
                 offers.take_back(turn, held, "agent taken out by a supervisor")

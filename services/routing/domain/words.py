@@ -68,6 +68,7 @@ _RULES = {
 _EXCLUSIONS = {
     "signed_out": Words("not signed in", "未签入"),
     "not_ready": Words("not ready", "未就绪"),
+    "outside_schedule": Words("outside his schedule", "不在班次时间内"),
     "offered": Words("is being offered another contact", "正在被分配其他联络"),
     "wrap_up": Words("wraps up another contact", "正在进行话后整理"),
     "busy": Words("is busy with a contact that excludes others", "正忙于独占型联络"),
