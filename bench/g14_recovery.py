@@ -164,8 +164,11 @@ async def _fault(
     at = time.monotonic()
     await fault(server)
     back = time.monotonic()
-    for each in readers.values():
-        await _until(partial(_has_read_since, each, back + QUIET_S), within_s=40)
+    for kind, each in readers.items():
+        try:
+            await _until(partial(_has_read_since, each, back + QUIET_S), within_s=40)
+        except TimeoutError as error:
+            raise AssertionError(f"{kind} stands still after {fault.__name__}") from error
     return {kind: _longest_gap(each.lines, at) for kind, each in readers.items()}
 
 
