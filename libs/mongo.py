@@ -208,11 +208,14 @@ class MongoStore(Generic[S]):
         limit: int = 100,
     ) -> list[S]:
         """Return the states of one tenant's aggregates; `where` speaks of "ix." fields."""
+        options = {"sort": list(sort) or None, "skip": skip, "limit": limit}
+        found = await self._documents({**where, "tenant": tenant}, **options)
+        return [self.read(document).state for document in found]
+
+    async def _documents(self, where: Document, **options: Any) -> list[Document]:
+        """Return documents as `read` takes them."""
         with guarded():
-            cursor = self.collection.find({**where, "tenant": tenant}).skip(skip).limit(limit)
-            if sort:
-                cursor = cursor.sort(list(sort))
-            return [self.read(document).state for document in await cursor.to_list(None)]
+            return await self.collection.find(where, **options).to_list(None)
 
     def read(self, document: Document) -> Stored[S]:
         """Return the aggregate of a document."""

@@ -98,19 +98,6 @@ class JournalStore(MongoStore[S]):
                 self._know(key, self._known_of(document, stored))
         return loaded
 
-    async def find(
-        self,
-        tenant: str,
-        where: Document,
-        *,
-        sort: Sequence[tuple[str, int]] = (),
-        skip: int = 0,
-        limit: int = 100,
-    ) -> list[S]:
-        options = {"sort": list(sort) or None, "skip": skip, "limit": limit}
-        found = await self._documents({**where, "tenant": tenant}, **options)
-        return [self.read(document).state for document in found]
-
     def read(self, document: Document) -> Stored[S]:
         """Return the aggregate of a document whose items are in it already."""
         for patch in document.get("journal", ()):

@@ -108,7 +108,7 @@ class Shift(Part):
 
     @model_validator(mode="after")
     def _goes_forward(self) -> Self:
-        if self.end not in ("00:00",) and self.end <= self.start:
+        if self.end != "00:00" and self.end <= self.start:
             raise ValueError("a shift ends after it starts; one over midnight is two")
         return self
 

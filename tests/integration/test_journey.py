@@ -1,14 +1,13 @@
 """One customer's journey through every service, told and seen through the outer doors only."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from deploy.dev.demo.door import Door, cloud_event
-from deploy.dev.seed import seed
 from libs import clock
 from tests.integration.people import Person, eventually
 from tests.integration.watcher import Seen, everything
@@ -19,15 +18,6 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 CHAT = "chat-journey-1"
 KNOWN_PHONE = "+8613800000003"  # of a seeded customer
 PAGES = ("/cards", "/cards/lost")
-
-
-@pytest.fixture
-async def door(stack: Stack) -> AsyncIterator[Door]:
-    """Give the gateway of a seeded platform."""
-    made = Door(stack.gateway_url)
-    await seed(made)
-    yield made
-    await made.close()
 
 
 async def test_it_takes_a_customer_through_every_service(door: Door, stack: Stack) -> None:

@@ -1,14 +1,11 @@
 """A strategy is checked, published, followed, explained and rolled back, through the outer doors only."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from deploy.dev.demo.door import Door, DoorClosed
-from deploy.dev.seed import seed
 from tests.integration.people import Person, eventually
-from tests.stack import Stack
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 
@@ -26,14 +23,6 @@ vocabulary: {agent: {licences: set}}
 filters:
   - {id: licensed, keep: '"gold" in agent.licences'}
 """
-
-
-@pytest.fixture
-async def door(stack: Stack) -> AsyncIterator[Door]:
-    made = Door(stack.gateway_url)
-    await seed(made)
-    yield made
-    await made.close()
 
 
 async def test_a_queue_follows_the_strategy_that_is_in_force(door: Door) -> None:

@@ -1,14 +1,11 @@
 """A supervisor gives a contact to an agent and takes it back, through the outer doors only."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from deploy.dev.demo.door import Door, DoorClosed
-from deploy.dev.seed import seed
 from tests.integration.people import Person
-from tests.stack import Stack
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 
@@ -20,14 +17,6 @@ FLOW = {
     "start": "on",
     "nodes": {"on": {"kind": "queue", "queue_id": "helped", "reason": "help"}},
 }
-
-
-@pytest.fixture
-async def door(stack: Stack) -> AsyncIterator[Door]:
-    made = Door(stack.gateway_url)
-    await seed(made)
-    yield made
-    await made.close()
 
 
 async def test_a_contact_goes_where_its_supervisor_wants_it(door: Door) -> None:

@@ -127,9 +127,8 @@ def _supervisor(dice: random.Random, tenant: str, agents: list[str], customers: 
             case _:
                 act["agent"] = dice.choice(agents)
         acts.append(act)
-    acts += _hands_on(
-        random.Random(f"{tenant}/{acts}"), agents, customers
-    )  # as drawn apart, nothing else moves
+    apart = random.Random(f"{tenant}/{acts}")  # so that nothing else is drawn differently
+    acts += _hands_on(apart, agents, customers)
     acts.sort(key=lambda each: float(each["at_s"]))
     return Person("supervisor", f"{tenant}-boss", tenant, 0.0, acts=tuple(acts))
 
