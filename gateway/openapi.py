@@ -86,8 +86,14 @@ def content(media_type: str, sample: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": taken}}
 
 
-def gives(message: type[Any], status: int = 200, *, listed: bool = False, text: str = "") -> dict[str, Any]:
-    """Return the arguments of a route that answers with a message, or with a page of such."""
+def gives(
+    message: type[Any], status: int = 200, *, or_else: int = 0, listed: bool = False, text: str = ""
+) -> dict[str, Any]:
+    """
+    Return the arguments of a route that answers with a message, or with a page of such.
+
+    `or_else` is a second status with the same answer: of a route that may create something, or find it there.
+    """
     descriptor: Descriptor = message.DESCRIPTOR
     _USED[descriptor.full_name] = descriptor
     schema, sample = reference(descriptor), example(descriptor)
@@ -98,7 +104,10 @@ def gives(message: type[Any], status: int = 200, *, listed: bool = False, text: 
             "properties": {"items": {"type": "array", "items": schema}, "next_cursor": {"type": "string"}},
         }
         sample = {"items": [sample], "next_cursor": ""}
-    return answers(schema, sample, status, text or descriptor.name)
+    described = answers(schema, sample, status, text or descriptor.name)
+    if or_else:
+        described["responses"][or_else] = described["responses"][status]
+    return described
 
 
 def answers(schema: dict[str, Any], sample: object, status: int = 200, text: str = "OK") -> dict[str, Any]:

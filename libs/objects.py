@@ -1,11 +1,14 @@
 """The object store: a folder, or a bucket of an S3 server, behind the same few calls."""
 
+import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 import obstore
@@ -17,7 +20,12 @@ from libs.settings import Settings
 
 TIMEOUT = timedelta(seconds=30)
 LONGEST_KEY = 900  # an S3 key may have 1024 bytes, with its prefix
+LISTED_AT_ONCE = 1000  # what one answer of S3 holds
+T = TypeVar("T")
 PART = re.compile(r"[A-Za-z0-9._=@+~:%-]{1,255}")
+# The store's own coroutines end on threads of its runtime, which nobody waits for: one that still holds an
+# answer while the interpreter ends aborts the process. These threads are joined first.
+_THREADS = ThreadPoolExecutor(16, thread_name_prefix="objects")
 
 
 class BadKey(ValueError):
@@ -69,25 +77,24 @@ class Objects:
     async def put(self, key: str, content: bytes | IO[bytes]) -> None:
         """Write an object, whole or not at all. :raises Unavailable: it may not be written."""
         with _guarded(key):
-            await obstore.put_async(self._store, checked(key), content)
+            await _aside(obstore.put, self._store, checked(key), content)
 
     async def get(self, key: str) -> bytes:
         """Return an object. :raises Missing: there is none. :raises Unavailable: nobody answers."""
         with _guarded(key):
-            answer = await obstore.get_async(self._store, checked(key))
-            return bytes(await answer.bytes_async())
+            return await _aside(lambda path: bytes(obstore.get(self._store, path).bytes()), checked(key))
 
     async def get_range(self, key: str, start: int, length: int) -> bytes:
         """Return up to `length` bytes from `start`, which lies within the object. :raises: as `get`."""
         with _guarded(key):
-            piece = await obstore.get_range_async(self._store, checked(key), start=start, length=length)
-            return bytes(piece)
+            ask = partial(obstore.get_range, self._store, checked(key), start=start, length=length)
+            return bytes(await _aside(ask))
 
     async def size(self, key: str) -> int | None:
         """Return the size of an object, None where there is none. :raises Unavailable: as `get` does."""
         try:
             with _guarded(key):
-                return int((await obstore.head_async(self._store, checked(key)))["size"])
+                return int((await _aside(obstore.head, self._store, checked(key)))["size"])
         except Missing:
             return None
 
@@ -95,16 +102,21 @@ class Objects:
         """Remove an object; one that is not there is no error. :raises Unavailable: it may still be there."""
         try:
             with _guarded(key):
-                await obstore.delete_async(self._store, checked(key))
+                await _aside(obstore.delete, self._store, checked(key))
         except Missing:
             return
 
     async def list(self, prefix: str) -> AsyncIterator[Found]:
         """Yield the objects whose keys begin with the parts of `prefix`, in no order. :raises: as `get`."""
         with _guarded(prefix):
-            async for some in obstore.list(self._store, checked(prefix)):
-                for each in some:
+            pages = iter(obstore.list(self._store, checked(prefix), chunk_size=LISTED_AT_ONCE))
+            while page := await _aside(next, pages, None):
+                for each in page:
                     yield Found(each["path"], each["size"], each["last_modified"].astimezone(UTC))
+
+
+async def _aside(call: Callable[..., T], *args: object) -> T:
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, call, *args)
 
 
 @contextmanager

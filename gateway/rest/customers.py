@@ -96,7 +96,7 @@ async def look_up_customer(
     return answer((await ask.services.crm_context.LookUp(request)).customer)
 
 
-@routes.post("/customers", operation_id="create_customer", **gives(pb.Customer, 201))
+@routes.post("/customers", operation_id="create_customer", **gives(pb.Customer, 201, or_else=200))
 async def create_customer(ask: Ask, customer: CustomerBody) -> Response:
     """Create a customer."""
     return await _upsert(ask, customer.message(""), [], None)
@@ -138,7 +138,7 @@ async def get_customer(ask: Ask, customer_id: Name) -> Response:
     return answer(found.customer)
 
 
-@routes.put("/customers/{customer_id}", operation_id="replace_customer", **gives(pb.Customer))
+@routes.put("/customers/{customer_id}", operation_id="replace_customer", **gives(pb.Customer, or_else=201))
 async def replace_customer(ask: Ask, customer_id: Name, customer: CustomerBody) -> Response:
     """Write all of a customer; what is not given is emptied. If-Match guards against overwriting."""
     fields = list(CustomerBody.model_fields)
@@ -152,8 +152,14 @@ async def change_customer(ask: Ask, customer_id: Name, customer: CustomerBody) -
         raise Invalid(Violation("body", "names no field to change"))
     crm = ask.services.crm_context
     present = (await crm.GetCustomer(pb.GetCustomerRequest(customer_id=customer_id))).customer
-    fields = sorted(customer.model_fields_set)
-    return await _upsert(ask, customer.message(present.customer_id), fields, ask.expected_version)
+    request = pb.UpsertRequest(
+        customer=customer.message(present.customer_id),
+        fields=sorted(customer.model_fields_set),
+        expected_version=ask.expected_version,
+        request_id=ask.request_id,
+        only_existing=True,
+    )
+    return answer((await crm.Upsert(request)).customer)
 
 
 @routes.delete("/customers/{customer_id}", operation_id="delete_customer", status_code=204)

@@ -59,7 +59,9 @@ def command_of(request: pb.UpsertRequest, customer_id: str) -> Upsert:
     if wrong:
         raise Invalid(*wrong)
     expected = request.expected_version if request.HasField("expected_version") else None
-    return Upsert(customer_id=customer_id, expected_version=expected, **given)
+    return Upsert(
+        customer_id=customer_id, expected_version=expected, only_existing=request.only_existing, **given
+    )
 
 
 def _is_set(customer: pb.Customer, name: str) -> bool:

@@ -61,7 +61,8 @@ class Records:
         command = command_of(request, customer_id)
         key = Key(who.tenant, customer_id)
         stored = (await self._store.load([key])).get(key)
-        if not (stored and stored.state.exists) and not (command.name or command.identities):
+        is_there = command.only_existing or (stored and stored.state.exists)
+        if not (is_there or command.name or command.identities):
             raise Invalid(Violation("customer", "takes a name or an identity", "required"))
         await self._refuse_taken(who.tenant, customer_id, command.identities or ())
         try:

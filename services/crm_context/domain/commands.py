@@ -28,6 +28,7 @@ class Upsert(_CustomerCommand):
     language: str | None = None
     preferred_agent_id: str | None = None
     expected_version: int | None = None
+    only_existing: bool = False  # nobody is created
 
 
 class MergeInto(_CustomerCommand):

@@ -92,7 +92,7 @@ def decide(customer: Customer, event: AnyEvent, now: datetime) -> tuple[Customer
     Return the record after a command or a fact.
 
     :raises Conflict: the record is not at the version that was expected.
-    :raises NotFound: there is no such customer to merge or delete.
+    :raises NotFound: there is no such customer to merge, delete or, where he has to be there, change.
     """
     match event.data:
         case Upsert() as data:
@@ -128,6 +128,8 @@ def upsert(customer: Customer, event: AnyEvent, data: Upsert, now: datetime) -> 
         raise Refused(
             "customer_merged", "the customer was merged into another", {"into": customer.merged_into}
         )
+    if data.only_existing and not customer.exists:
+        raise NotFound("customer", customer.customer_id)
     given = {
         "name": data.name,
         "identities": data.identities,

@@ -89,6 +89,8 @@ def test_it(events: list[AnyEvent], kinds: list[str], version: int) -> None:
         ([CREATED], upsert(9, name="x", expected_version=2), Conflict),
         ([CREATED], upsert(9, name="x", expected_version=0), Conflict),
         ([], upsert(9, name="x", expected_version=1), Conflict),
+        ([], upsert(9, name="x", only_existing=True), NotFound),
+        ([CREATED, delete(1)], upsert(9, name="x", only_existing=True), NotFound),
         ([CREATED, merge(1)], upsert(9, name="x"), Refused),
         ([CREATED], delete(9, expected_version=7), Conflict),
         ([], delete(9), NotFound),

@@ -262,10 +262,13 @@ class UpsertRequest(_message.Message):
     FIELDS_FIELD_NUMBER: _builtins.int
     EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ONLY_EXISTING_FIELD_NUMBER: _builtins.int
     expected_version: _builtins.int
     """Change only if this is the present version; 0: only if there is none. Absent: change in any case."""
     request_id: _builtins.str
     """The same id again changes nothing and returns the same answer."""
+    only_existing: _builtins.bool
+    """Change a customer who is there; NOT_FOUND where there is none, however lately that came about."""
     @_builtins.property
     def customer(self) -> Global___Customer:
         """Without an id a customer is created; with one that is unknown, created under that id."""
@@ -283,10 +286,11 @@ class UpsertRequest(_message.Message):
         fields: _abc.Iterable[_builtins.str] | None = ...,
         expected_version: _builtins.int | None = ...,
         request_id: _builtins.str = ...,
+        only_existing: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "customer", b"customer", "expected_version", b"expected_version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "customer", b"customer", "expected_version", b"expected_version", "fields", b"fields", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "customer", b"customer", "expected_version", b"expected_version", "fields", b"fields", "only_existing", b"only_existing", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_version: _TypeAlias = _typing.Literal["expected_version"]  # noqa: Y015
     _WhichOneofArgType__expected_version: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version"]  # noqa: Y015
