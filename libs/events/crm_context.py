@@ -91,6 +91,11 @@ class ContextPrepared(Fact):
     preferred_agent_id: OptionalId = ""
     last_contacts: tuple[PastContact, ...] = ()
     open_ticket_ids: tuple[Short, ...] = ()
+    then_agent_ids: tuple[
+        Id, ...
+    ] = ()  # who have helped lately, the last one first; without the preferred one
+    exclusive: bool = False  # nobody but the preferred agent, while he is there: an account manager
+    value: float = 0.0  # what the customer is worth, in the tenant's own measure
     pii: ContextPii = ContextPii()
 
     @property

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from libs.events.base import Channel, Fact, Id, Language, OptionalId, Part, Scalar, Short, Text
-from libs.events.queue import Need
+from libs.events.queue import Attributes, Need
 
 
 class _DialogueFact(Fact):
@@ -91,6 +91,8 @@ class DialogueCompleted(_DialogueFact):
     language: Language = ""
     reason: Short = ""  # what the customer wants, in a word: the intent
     path: tuple[Short, ...] = ()  # node ids, in order, the last 50
+    attributes: Attributes = {}  # what strategies may ask about the contact
+    deadline_s: Annotated[float, Field(ge=0)] = 0.0  # it should be answered so soon; 0: nothing is promised
     pii: CollectedPii = CollectedPii()
 
 

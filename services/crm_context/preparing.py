@@ -92,6 +92,7 @@ class Preparing:
         contacts = tuple(
             PastContact.model_validate(each.model_dump()) for each in customer.contacts[:LAST_CONTACTS]
         )
+        preferred, *others = customer.agents_at(self._now(), self._last_agent_days) or ("",)
         return {
             "customer_id": customer.customer_id,
             "name": customer.name,
@@ -100,7 +101,10 @@ class Preparing:
             "vip_level": customer.vip_level,
             "tags": customer.tags,
             "language": customer.language,
-            "preferred_agent_id": customer.agent_at(self._now(), self._last_agent_days),
+            "preferred_agent_id": preferred,
+            "then_agent_ids": tuple(others),
+            "exclusive": customer.has_his_own_agent,
+            "value": customer.value,
             "last_contacts": contacts,
             "open_ticket_ids": tuple(each.ticket_id for each in customer.open_tickets),
         }

@@ -80,7 +80,7 @@ def queue_of(queue: Queue, pool: Pool, now: datetime) -> pb.Queue:
         for each in pool.contacts.values()
         if each.queue_id == config.queue_id and each.state != "assigned"
     ]
-    here = [agent for agent in pool.agents.values() if agent.signed_in and match.serves(agent, queue)]
+    here = [agent for agent in pool.agents.values() if agent.on_duty and match.serves(agent, queue)]
     return pb.Queue(
         queue_id=config.queue_id,
         pool_id=pool.pool_id,
@@ -190,7 +190,7 @@ def estimate_of(queue: Queue, pool: Pool, priority: float, now: datetime) -> pb.
     waiting = (each for each in pool.contacts.values() if each.queue_id == queue.config.queue_id)
     ahead = sum(each.state == "waiting" and match.urgency(each, queue, now) >= own for each in waiting)
     answer = pb.EstimateWaitResponse(ahead=ahead, as_of=stamp(now))
-    here = [agent for agent in pool.agents.values() if agent.signed_in and match.serves(agent, queue)]
+    here = [agent for agent in pool.agents.values() if agent.on_duty and match.serves(agent, queue)]
     channels = {channel for agent in here for channel in agent.config.capacity}
     at_once = max((waits.servers(queue, channel, here) for channel in channels), default=0)
     free = any(not match.barred(agent, channel) for agent in here for channel in channels)

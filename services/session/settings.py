@@ -1,5 +1,9 @@
 """The settings of the session service."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from libs.settings import Settings
 from services.session.domain.state import Rules
 
@@ -12,7 +16,8 @@ class SessionSettings(Settings):
     session_hold_s: float = 0.3
     session_dialogue_grace_s: float = 5
     session_stale_s: float = 86_400
-    session_preferred_for_s: float = 5
+    session_preferred_for_s: Annotated[float, Field(ge=0, le=86_400)] = 5
+    session_last_agents: Annotated[int, Field(ge=0, le=4)] = 1
 
     def rules(self) -> Rules:
         """Return the rules that sessions are decided by."""
@@ -23,4 +28,5 @@ class SessionSettings(Settings):
             dialogue_grace_s=self.session_dialogue_grace_s,
             stale_s=self.session_stale_s,
             preferred_for_s=self.session_preferred_for_s,
+            last_agents=self.session_last_agents,
         )

@@ -112,6 +112,9 @@ class Prepare(Fact):
     tags: tuple[str, ...] = ()
     language: str = ""
     preferred_agent_id: str = ""
+    then_agent_ids: tuple[str, ...] = ()
+    exclusive: bool = False
+    value: float = 0.0
     last_contacts: tuple[Contact, ...] = ()
     open_ticket_ids: tuple[str, ...] = ()
 

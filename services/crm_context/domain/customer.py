@@ -24,6 +24,8 @@ from services.crm_context.domain.commands import (
 CONTACTS = 20
 TICKETS = 50
 IDENTITIES = 64
+AGENTS = 5  # who should serve him, as told to routing
+EXCLUSIVE_TAG = "account_manager_only"
 TICKET_FACTS = (
     workflow.TicketOpened,
     workflow.TicketAssigned,
@@ -70,17 +72,31 @@ class Customer:
     def open_tickets(self) -> tuple[NotedTicket, ...]:
         return tuple(each for each in self.tickets if each.status in OPEN)
 
-    def agent_at(self, now: datetime, last_agent_days: float) -> str:
-        """Return the agent he should be given: the one named in the record, else the last who helped him."""
-        if self.preferred_agent_id:
-            return self.preferred_agent_id
+    def agents_at(self, now: datetime, last_agent_days: float) -> tuple[str, ...]:
+        """
+        Return the agents he should be given, the best first and at most `AGENTS`.
+
+        First the one named in the record, then who has helped him within `last_agent_days`, latest first.
+        """
         since = now - timedelta(days=last_agent_days)
-        helped = (
+        helped = [
             each.agent_id
             for each in self.contacts
-            if each.agent_id and each.outcome == "handled" and datetime.fromisoformat(each.time) >= since
-        )
-        return next(helped, "")
+            if each.outcome == "handled" and datetime.fromisoformat(each.time) >= since
+        ]
+        return tuple(dict.fromkeys(each for each in (self.preferred_agent_id, *helped) if each))[:AGENTS]
+
+    @property
+    def has_his_own_agent(self) -> bool:
+        """Say whether nobody but the agent named in the record shall serve him while that one is there."""
+        return bool(self.preferred_agent_id) and EXCLUSIVE_TAG in self.tags
+
+    @property
+    def value(self) -> float:
+        """Return what he is worth, in the tenant's own measure: the number `value` of his profile, else 0."""
+        value = json.loads(self.profile).get("value")
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
+        return float(value) if is_number else 0.0
 
 
 def blank(key: Key) -> Customer:

@@ -138,19 +138,45 @@ def test_it_forgets_everything_of_a_deleted_customer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("events", "agent"),
+    ("events", "agents"),
     [
-        ([noted(0, agent_id="ana"), noted(9, "i-2", agent_id="bob")], "bob"),
-        ([noted(0, agent_id="ana"), noted(9, "i-2", agent_id="", outcome="self_served")], "ana"),
-        ([noted(0, agent_id="ana"), upsert(1, preferred_agent_id="carl")], "carl"),
-        ([noted(-31 * 86_400, agent_id="ana")], ""),
-        ([], ""),
+        ([noted(0, agent_id="ana"), noted(9, "i-2", agent_id="bob")], ("bob", "ana")),
+        ([noted(0, agent_id="ana"), noted(9, "i-2", agent_id="", outcome="self_served")], ("ana",)),
+        ([noted(0, agent_id="ana"), upsert(1, preferred_agent_id="carl")], ("carl", "ana")),
+        ([noted(0, agent_id="ana"), upsert(1, preferred_agent_id="ana")], ("ana",)),
+        ([noted(-31 * 86_400, agent_id="ana")], ()),
+        (
+            [noted(each, f"i-{each}", agent_id=f"a{each}") for each in range(9)],
+            ("a8", "a7", "a6", "a5", "a4"),
+        ),
+        ([], ()),
     ],
 )
-def test_it_prefers_the_named_agent_then_the_last_one(events: list[AnyEvent], agent: str) -> None:
+def test_it_prefers_the_named_agent_then_the_last_ones(
+    events: list[AnyEvent], agents: tuple[str, ...]
+) -> None:
     customer, _ = run(CREATED, *events)
 
-    assert customer.agent_at(at(20), 30) == agent
+    assert customer.agents_at(at(20), 30) == agents
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"preferred_agent_id": "carl", "tags": ("gold", "account_manager_only")}, (True, 0.0)),
+        ({"tags": ("account_manager_only",)}, (False, 0.0)),
+        ({"preferred_agent_id": "carl", "profile": '{"value": 120000}'}, (False, 120_000.0)),
+        ({"profile": '{"value": "rich"}'}, (False, 0.0)),
+        ({"profile": '{"value": true}'}, (False, 0.0)),
+        ({"profile": '{"value": 1e300}'}, (False, 0.0)),
+    ],
+)
+def test_it_says_who_has_his_own_agent_and_what_he_is_worth(
+    said: dict[str, Any], expected: tuple[bool, float]
+) -> None:
+    customer, _ = run(CREATED, upsert(1, **said))
+
+    assert (customer.has_his_own_agent, customer.value) == expected
 
 
 def test_it_keeps_what_became_known_of_a_contact_later() -> None:

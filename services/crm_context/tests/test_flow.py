@@ -131,6 +131,18 @@ async def test_it_keeps_the_history_of_contacts_and_prefers_the_last_agent(servi
     )
 
 
+async def test_it_tells_who_should_serve_the_customer_and_what_he_is_worth(service: Service) -> None:
+    await service.handler([began(0, ZHANG), contact_closed(5)])
+    tags, profile = ("account_manager_only",), '{"value": 9000}'
+    await service.command(upsert(20, preferred_agent_id="carl", tags=tags, profile=profile))
+
+    await service.handler([began(50, ZHANG, session_id="s-2")])
+
+    latest = service.prepared()[-1]
+    assert (latest.preferred_agent_id, latest.then_agent_ids) == ("carl", ("agent1",))
+    assert (latest.exclusive, latest.value) == (True, 9000.0)
+
+
 async def test_it_changes_nothing_when_all_comes_twice(service: Service) -> None:
     handed_over = ivr.DialogueCompleted(
         session_id="s-1", interaction_id="i-1", flow_id="f", flow_version=1, outcome="queue"

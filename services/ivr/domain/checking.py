@@ -130,6 +130,7 @@ def texts_of(flow: Flow) -> Iterator[tuple[str, Mapping[str, str]]]:
 
 
 def _details(flow: Flow) -> Iterator[Problem]:
+    secret = {node.save_as for node in flow.nodes.values() if isinstance(node, Collect) and node.sensitive}
     for name, node in flow.nodes.items():
         path = f"nodes.{name}"
         if isinstance(node, Menu | Collect):
@@ -150,6 +151,14 @@ def _details(flow: Flow) -> Iterator[Problem]:
                 yield Problem(f"{path}.min_length", "is more than max_length", "最小长度大于最大长度")
             case BusinessHours() if node.calendar not in flow.calendars:
                 yield Problem(f"{path}.calendar", f"there is no calendar {node.calendar}", "日历不存在")
+            case Queue():
+                for word, variable in node.attributes.items():
+                    if variable in secret:
+                        yield Problem(
+                            f"{path}.attributes.{word}",
+                            "a sensitive value stays here",
+                            "敏感变量不得传给路由",
+                        )
             case Condition():
                 for place, case in enumerate(node.cases):
                     try:
@@ -206,7 +215,10 @@ def _spoken_of_by(node: Node) -> Iterator[tuple[str, set[str]]]:
                 yield f"values.{variable}", slots_of(value) if isinstance(value, str) else set()
         case SpeakLanguage():
             yield "language", slots_of(node.language)
-        case Queue() | End():
+        case Queue():
+            yield "reason", slots_of(node.reason)
+            yield "attributes", set(node.attributes.values())
+        case End():
             yield "reason", slots_of(node.reason)
         case Condition():
             for place, case in enumerate(node.cases):

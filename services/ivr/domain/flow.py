@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
 
 from libs.events.base import Id, Scalar, Short
-from libs.events.queue import Need
+from libs.events.queue import Need, Word
 from libs.hours import Calendar
 from services.ivr.domain.expression import LONGEST
 
@@ -155,7 +155,12 @@ class Ticket(_Piece):
 
 
 class Queue(_Piece):
-    """Hands the customer over to people."""
+    """
+    Hands the customer over to people.
+
+    `attributes` names the variables that strategies may ask about as `contact.<word>`. The customer should
+    be answered within `deadline_s`.
+    """
 
     kind: Literal["queue"]
     queue_id: Id
@@ -164,6 +169,8 @@ class Queue(_Piece):
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
     reason: Short = ""
     say: Texts = {}
+    attributes: Annotated[dict[Word, Variable], Field(max_length=50)] = {}
+    deadline_s: Annotated[float, Field(gt=0, le=30 * 86_400)] | None = None
 
 
 class End(_Piece):

@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from libs.events import ivr
 from libs.events.base import AnyEvent, Fact, Scalar, after, follow_id
+from libs.events.queue import Attribute
 from services.ivr.domain.dialogue import Dialogue, Outcome
 from services.ivr.domain.flow import Queue
 from services.ivr.domain.words import LONGEST_TEXT, filled_in, text_in
@@ -52,6 +53,8 @@ class Telling:
                 language=dialogue.language,
                 reason=reason,
                 path=tuple(step.node_id for step in dialogue.trail)[-PATH:],
+                attributes=self._attributes(node) if node else {},
+                deadline_s=node.deadline_s or 0.0 if node else 0.0,
                 pii=ivr.CollectedPii(
                     collected={name: shown[name] for name in dialogue.collected if name in shown}
                 ),
@@ -68,6 +71,20 @@ class Telling:
             early=(),
             variables=shown,
         )
+
+    def _attributes(self, node: Queue) -> dict[str, Attribute]:
+        """Return what the flow lets strategies know: its variables that are set and no secret."""
+        dialogue = self.dialogue
+        values = {
+            word: dialogue.variables.get(name)
+            for word, name in node.attributes.items()
+            if name not in dialogue.sensitive
+        }
+        return {
+            word: value[:LONGEST_WORD] if isinstance(value, str) else value
+            for word, value in values.items()
+            if value is not None
+        }
 
     def _say(
         self,

@@ -230,6 +230,49 @@ def test_never_shows_what_is_sensitive() -> None:
     assert "1234" not in repr(story.dialogue)
 
 
+def test_lets_strategies_know_what_the_flow_names_and_nothing_secret() -> None:
+    asking = Flow.model_validate(
+        {
+            "flow_id": "funds",
+            "languages": ["en"],
+            "start": "known",
+            "variables": {"amount": 5000, "note": "x" * 300},
+            "nodes": {
+                "known": {"kind": "set", "values": {"product": "fund"}, "next": "ask"},
+                "ask": {
+                    "kind": "collect",
+                    "say": {"en": "Your card?"},
+                    "save_as": "card",
+                    "sensitive": True,
+                    "timeout_s": 10,
+                    "next": "agent",
+                    "on_timeout": "agent",
+                    "on_invalid": "agent",
+                },
+                "agent": {
+                    "kind": "queue",
+                    "queue_id": "funds",
+                    "deadline_s": 90,
+                    "attributes": {
+                        "product": "product",
+                        "amount": "amount",
+                        "note": "note",
+                        "card": "card",
+                        "unset": "nothing",
+                    },
+                },
+            },
+        }
+    )
+    pin = Pin("acme", "funds", 1)
+
+    story = Story(Flows({pin: asking}, {("acme", "web-chat"): pin})).take(BEGAN).take(pressed("1234"))
+
+    assert isinstance(story.last, ivr.DialogueCompleted)
+    assert story.last.attributes == {"product": "fund", "amount": 5000, "note": "x" * 256}
+    assert story.last.deadline_s == 90
+
+
 def test_goes_on_with_a_person_when_the_flow_runs_in_a_circle() -> None:
     circle = Flow.model_validate(
         {

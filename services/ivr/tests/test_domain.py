@@ -200,6 +200,30 @@ def prompt(to: str) -> dict[str, Any]:
             "error",
         ),
         (
+            flow({"menu": MENU, "agent": {**QUEUE, "attributes": {"product": "typo"}}}),
+            "nodes.agent.attributes",
+            "warning",
+        ),
+        (
+            flow(
+                {
+                    "menu": {
+                        "kind": "collect",
+                        "say": {"en": "Your card?"},
+                        "save_as": "card",
+                        "sensitive": True,
+                        "timeout_s": 10,
+                        "next": "agent",
+                        "on_timeout": "agent",
+                        "on_invalid": "agent",
+                    },
+                    "agent": {**QUEUE, "attributes": {"card": "card"}},
+                }
+            ),
+            "nodes.agent.attributes.card",
+            "error",
+        ),
+        (
             flow(
                 {
                     "menu": {"kind": "hours", "calendar": "c", "open": "agent", "closed": "agent"},

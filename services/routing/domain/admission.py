@@ -50,7 +50,7 @@ def _turned_away(turn: Turn, wanted: Queue, *, besides: str = "") -> tuple[str, 
             return "closed", strategy.hours.closed
     if is_full(turn, wanted, besides=besides):
         return "full", strategy.limits.full
-    if strategy.limits.nobody is not None and not any(each.signed_in for each in turn.agents.values()):
+    if strategy.limits.nobody is not None and not any(each.on_duty for each in turn.agents.values()):
         return "nobody_signed_in", strategy.limits.nobody
     return "", HERE
 

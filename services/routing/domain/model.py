@@ -189,6 +189,11 @@ class Agent:
         """Say whether his schedule keeps him from work now."""
         return self.off_schedule and not self.overtime
 
+    @property
+    def on_duty(self) -> bool:
+        """Say whether he is there to work: signed in, and not kept away by his schedule."""
+        return self.signed_in and not self.off_duty
+
     def state(self) -> tuple[State, str]:
         """Return his state over all channels, and the reason where he is not ready."""
         if not self.signed_in:

@@ -30,11 +30,15 @@ def positions(contacts: Iterable[Contact], queues: Mapping[str, Queue], now: dat
 
 
 def servers(queue: Queue, channel: Channel, agents: Iterable[Agent]) -> int:
-    """Return how many contacts of a channel the agents at work in a queue can serve at once."""
+    """
+    Return how many contacts of a channel the agents at work in a queue can serve at once.
+
+    Whose shift is over finishes what he has and takes nobody who waits, so he does not count.
+    """
     return sum(
         agent.config.capacity.get(channel, 0)
         for agent in agents
-        if agent.signed_in
+        if agent.on_duty
         and (agent.holds or agent.wants == "ready")
         and not lacking(agent, queue.config.needs)
     )

@@ -9,16 +9,20 @@ from pydantic import ValidationError
 from libs import hours
 from libs.events.queue import AgentConfigured, Schedule, Shift
 from services.routing.domain.match import barred
+from services.routing.domain.waits import servers
+from services.routing.messages import queue_of
 from services.routing.tests.cases import (
     NINE,
     POOL,
     Floor,
     at,
     floor,
+    names,
     queued,
     ready,
     signed_in,
     signed_out,
+    strategy,
 )
 
 HOUR = 3600.0
@@ -81,6 +85,39 @@ def test_a_supervisor_has_her_work_outside_it_until_she_signs_out() -> None:
     here.tell(ready("ana"), 30)
 
     assert (overtime, here.contact("c").agent_id) == ("ana", "")
+
+
+def test_who_is_off_schedule_serves_nobody_who_waits() -> None:
+    here = early()
+    seen = here.pool.queues["service"]
+    off = servers(seen, "voice", here.pool.agents.values())
+    figures = [queue_of(seen, here.pool, at(10)).agents_signed_in]
+
+    here.wait_until(HOUR)
+    figures.append(queue_of(seen, here.pool, at(HOUR)).agents_signed_in)
+
+    assert (off, servers(seen, "voice", here.pool.agents.values())) == (0, 1)
+    assert figures == [0, 1]
+
+
+def test_it_does_not_count_on_who_only_finishes_what_she_has() -> None:
+    here = early()
+    here.wait_until(HOUR)
+    here.tell(queued("c"), 2 * HOUR - 10)
+    here.accept("c", 2 * HOUR - 5)
+    here.wait_until(2 * HOUR)
+
+    assert servers(here.pool.queues["service"], "voice", here.pool.agents.values()) == 0
+
+
+@pytest.mark.parametrize(("by", "outcome"), [("", "contact_rejected"), ("sue", "contact_enqueued")])
+def test_a_queue_where_all_are_off_schedule_is_deserted(by: str, outcome: str) -> None:
+    here = early(by=by)
+    here.tell(strategy(limits={"nobody": {"instead": "voicemail"}}), 5)
+
+    facts = here.tell(queued("c"), 10)
+
+    assert names(facts)[0] == outcome
 
 
 def test_a_new_schedule_counts_at_once() -> None:

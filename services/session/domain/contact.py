@@ -54,7 +54,15 @@ def complete(
         return close(session, contact, event, now, "abandoned_in_ivr", "left_before_queue")
     if not data.queue_id:
         return close(session, contact, event, now, "failed", "no_queue")
-    handover = Handover(data.queue_id, data.needs, data.priority, data.language, data.reason)
+    handover = Handover(
+        data.queue_id,
+        data.needs,
+        data.priority,
+        data.language,
+        data.reason,
+        data.attributes,
+        data.deadline_s,
+    )
     contact = replace(contact, handover=handover, pool_id=data.pool_id or rules.default_pool)
     if session.customer_id or contact.prepared or rules.hold_s <= 0:
         return enqueue(session, contact, event, now, rules)
@@ -91,8 +99,23 @@ def enqueue(
         preferred_agent_id=session.preferred_agent_id,
         preferred_for_s=rules.preferred_for_s if session.preferred_agent_id else 0.0,
         reason=handover.reason,
+        exclusive=session.exclusive and bool(session.preferred_agent_id),
+        then_preferred=_then_preferred(session, rules),
+        value=session.value,
+        deadline=now + timedelta(seconds=handover.deadline_s) if handover.deadline_s else None,
+        attributes=handover.attributes,
     )
     return session.with_contact(contact), facts_of(session, event, now, fact)
+
+
+def _then_preferred(session: Session, rules: Rules) -> tuple[queue.Preferred, ...]:
+    """Return on whom routing insists after the preferred agent: who helped last, each as long as him."""
+    if not rules.preferred_for_s:
+        return ()
+    return tuple(
+        queue.Preferred(agent_id=agent_id, for_s=rules.preferred_for_s)
+        for agent_id in session.then_agent_ids[: rules.last_agents]
+    )
 
 
 def end(

@@ -147,7 +147,14 @@ def identify(
         when = event.time if found is not None and found.external else now
         facts += facts_of(session, event, when, fact)
     if data.customer_id:
-        session = replace(session, vip_level=data.vip_level, preferred_agent_id=data.preferred_agent_id)
+        session = replace(
+            session,
+            vip_level=data.vip_level,
+            preferred_agent_id=data.preferred_agent_id,
+            then_agent_ids=data.then_agent_ids,
+            exclusive=data.exclusive,
+            value=data.value,
+        )
     for each in session.contacts:
         if each.phase == "held":
             session, queued = contacts.enqueue(session, replace(each, prepared=True), event, now, rules)

@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 from libs.events.base import AnyEvent, Channel, Direction, Fact, Identity, after
-from libs.events.queue import Need
+from libs.events.queue import Attribute, Need
 from libs.events.session import Outcome
 from libs.identities import name_of, normal
 from libs.stored import Key
@@ -25,7 +25,10 @@ class Rules:
     hold_s: float = 0.3  # a contact waits this long for the customer to become known
     dialogue_grace_s: float = 5  # an ended contact waits this long for the dialogue's outcome
     stale_s: float = 86_400  # a contact of which nothing is heard has failed
-    preferred_for_s: float = 5  # how long routing insists on the preferred agent
+    preferred_for_s: float = (
+        5  # how long routing insists on the preferred agent, and on each of the last ones
+    )
+    last_agents: int = 1  # on how many of those who have helped before it insists after the preferred one
     default_pool: str = "main"
 
 
@@ -38,6 +41,8 @@ class Handover:
     priority: int = 0
     language: str = ""
     reason: str = ""
+    attributes: dict[str, Attribute] = field(default_factory=dict)
+    deadline_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,9 @@ class Session:
     customer_id: str = ""
     vip_level: int = 0
     preferred_agent_id: str = ""
+    then_agent_ids: tuple[str, ...] = ()
+    exclusive: bool = False
+    value: float = 0.0
     identities: tuple[Identity, ...] = ()
     visitor_ids: tuple[str, ...] = ()
     opening_keys: tuple[str, ...] = ()

@@ -49,13 +49,16 @@ def ended(seconds: float, by: Any = "customer", reason: str = "") -> AnyEvent:
     return event(interaction.Ended(interaction_id="i-1", by=by, reason=reason), seconds)
 
 
-def prepared(seconds: float, customer_id: str = "c-1", vip_level: int = 2, agent: str = "") -> AnyEvent:
+def prepared(
+    seconds: float, customer_id: str = "c-1", vip_level: int = 2, agent: str = "", **known: Any
+) -> AnyEvent:
     data = crm_context.ContextPrepared(
         session_id="s-1",
         interaction_id="i-1",
         customer_id=customer_id,
         vip_level=vip_level,
         preferred_agent_id=agent,
+        **known,
     )
     return event(data, seconds)
 

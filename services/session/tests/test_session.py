@@ -228,6 +228,34 @@ def test_it_gives_the_queue_all_that_is_known_by_then() -> None:
     assert fact.journey_id == "j-1"
 
 
+RECORD: dict[str, Any] = {"then_agent_ids": ("agent8", "agent9"), "exclusive": True, "value": 5000.0}
+SAID: dict[str, Any] = {"attributes": {"product": "fund"}, "deadline_s": 90.0}
+
+
+@pytest.mark.parametrize(
+    ("rules", "agent", "insisted", "exclusive"),
+    [
+        (RULES, "agent7", [("agent8", 5)], True),
+        (RULES, "", [("agent8", 5)], False),
+        (Rules(last_agents=0), "agent7", [], True),
+        (Rules(last_agents=2, preferred_for_s=9), "agent7", [("agent8", 9), ("agent9", 9)], True),
+        (Rules(preferred_for_s=0), "agent7", [], True),
+    ],
+)
+def test_it_hands_on_what_the_record_and_the_flow_have_for_routing(
+    rules: Rules, agent: str, insisted: list[tuple[str, float]], exclusive: bool
+) -> None:
+    events = [started(), prepared(1, agent=agent, **RECORD), completed(2, queue_id="service", **SAID)]
+
+    _, facts = run(events, rules)
+
+    (fact,) = facts[-1]
+    assert isinstance(fact.data, queue.ContactQueued)
+    assert [(each.agent_id, each.for_s) for each in fact.data.then_preferred] == insisted
+    assert (fact.data.exclusive, fact.data.value) == (exclusive, 5000.0)
+    assert (fact.data.deadline, fact.data.attributes) == (at(92), {"product": "fund"})
+
+
 def test_it_tells_facts_of_a_tick_in_the_journey_of_the_session() -> None:
     _, facts = run([*HANDLED, tick(1861)])
 

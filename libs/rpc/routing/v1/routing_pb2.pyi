@@ -232,7 +232,7 @@ class Queue(_message.Message):
     agents_ready: _builtins.int
     """Agents who serve this queue and could take a contact now."""
     agents_signed_in: _builtins.int
-    """Agents who serve this queue and are signed in."""
+    """Agents who serve this queue and are signed in, without those whom their schedule keeps from work."""
     @_builtins.property
     def name(self) -> _common_pb2.Words: ...
     @_builtins.property
