@@ -79,13 +79,19 @@ class ContactEnqueued(_RoutingFact):
 
 
 class ContactAssigned(_RoutingFact):
-    """The agent accepted: from now on he serves the contact."""
+    """
+    The agent accepted: from now on he serves the contact.
+
+    `estimate_errors_ms` has, for each wait that it was told (`wait_estimated`) in this queue, the wait told
+    less the wait that came: more than 0 where its turn came sooner. In order; the last 200 are kept.
+    """
 
     type: ClassVar[str] = "trunkline.routing.contact_assigned.v1"
     offer_id: Id
     agent_id: Id
     customer_id: OptionalId = ""
     waited_ms: Annotated[int, Field(ge=0)]
+    estimate_errors_ms: tuple[int, ...] = ()
 
 
 class ContactRequeued(_RoutingFact):

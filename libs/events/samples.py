@@ -48,6 +48,7 @@ _BY_NAME: dict[str, Any] = {
     "channel": "chat",
     "media_type": "text/plain",
     "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "estimate_errors_ms": (12_000, -3_000),
     "csat": 5,
     "reason": "card_lost",
     "value": "1",

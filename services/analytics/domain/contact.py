@@ -6,13 +6,22 @@ Only contacts that an outside ACD distributed are counted from what was seen of 
 stands in one topic under one key.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from libs.events import interaction, routing, session
 from libs.events.base import AnyEvent, Fact, Facts, after
-from services.analytics.domain.counts import ABANDONED_WAIT, ANSWERED_WAIT, Counted, Counts, grain_of, within
+from services.analytics.domain.counts import (
+    ABANDONED_WAIT,
+    ANSWERED_WAIT,
+    ESTIMATE_ERROR,
+    Counted,
+    Counts,
+    grain_of,
+    within,
+)
 
 MS = timedelta(milliseconds=1)
 BY_ADAPTER = f"{interaction.Started.topic()}."
@@ -144,6 +153,7 @@ def _routed(contact: Contact, data: Fact, event: AnyEvent) -> tuple[Contact, lis
                 "answered": 1,
                 "answer_wait_ms": data.waited_ms,
                 within(ANSWERED_WAIT, data.waited_ms): 1,
+                **_estimated(data.estimate_errors_ms),
             }
             answered = replace(
                 contact,
@@ -263,6 +273,16 @@ def _entered(at: datetime, waited_ms: int) -> datetime:
 
 def _abandoned(waited_ms: int) -> Counts:
     return {"abandoned": 1, "abandon_wait_ms": waited_ms, within(ABANDONED_WAIT, waited_ms): 1}
+
+
+def _estimated(errors_ms: Sequence[int]) -> Counts:
+    """Return what waits told to a customer count, each compared with the wait that came."""
+    if not errors_ms:
+        return {}
+    steps = Counter(within(ESTIMATE_ERROR, abs(each)) for each in errors_ms)
+    over_ms = sum(each for each in errors_ms if each > 0)
+    sums = {"estimate_over_ms": over_ms, "estimate_under_ms": over_ms - sum(errors_ms)}
+    return {"estimates": len(errors_ms), **sums, **steps}
 
 
 def _survey(data: session.SurveyAnswered) -> Counts:

@@ -13,6 +13,7 @@ Counts = Mapping[str, int]
 
 ANSWERED_WAIT = "answered_within"  # histograms: one counter per bound, e.g. answered_within:1200
 ABANDONED_WAIT = "abandoned_within"
+ESTIMATE_ERROR = "estimate_within"  # of what was told from what came, whichever was longer
 
 
 class Counted(Fact):

@@ -3,7 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from services.analytics.domain.counts import ABANDONED_WAIT, ANSWERED_WAIT, Counts, histogram_of
+from services.analytics.domain.counts import (
+    ABANDONED_WAIT,
+    ANSWERED_WAIT,
+    ESTIMATE_ERROR,
+    Counts,
+    histogram_of,
+)
 
 DEFINITION_VERSION = 1
 SHORT_ABANDON_MS = 5_000
@@ -12,6 +18,7 @@ DEFAULT_THRESHOLDS_MS = (20_000,)
 QUEUE_ENTRY = ("when the contact entered the queue", "联络进入队列的时刻")
 EVENT = ("when it happened", "事件发生的时刻")
 NONE = ("none", "无")
+ESTIMATE = ("a wait told to a customer", "一次预计等待播报")
 QUEUES = ("queue", "channel", "tenant")
 ALL = ("queue", "agent", "channel", "tenant")
 
@@ -83,6 +90,18 @@ def _nps(counts: Counts) -> float | None:
     answers = counts.get("nps_answers", 0)
     balance = counts.get("nps_promoters", 0) - counts.get("nps_detractors", 0)
     return 100 * balance / answers if answers else None
+
+
+def _estimate_bias(counts: Counts) -> float | None:
+    told = counts.get("estimates", 0)
+    return (counts.get("estimate_over_ms", 0) - counts.get("estimate_under_ms", 0)) / told if told else None
+
+
+def _estimate_quantile(q: float) -> Callable[[Counts], float | None]:
+    return lambda counts: quantile(histogram_of(counts, ESTIMATE_ERROR), q)
+
+
+UNTAKEN = ("contacts that no agent took: how long they would have waited nobody knows", "未被接起的联络")
 
 
 def _count(name: str, en: str, zh: str, what: str, dimensions: Sequence[str] = QUEUES) -> Definition:
@@ -164,6 +183,43 @@ DEFINITIONS: tuple[Definition, ...] = (
             _wait_quantile(q),
         )
         for q in (0.5, 0.9, 0.95)
+    ),
+    Definition(
+        "estimates",
+        "count",
+        ("Waits told", "预计等待播报量"),
+        ("waits told to customers of answered contacts",) * 2,
+        _sum("estimates"),
+        grain=ESTIMATE,
+        exclusions=UNTAKEN,
+    ),
+    Definition(
+        "estimate_bias_ms",
+        "ms",
+        ("Bias of waits told", "预计等待偏差"),
+        ("sum of (wait told - wait that came) / estimates; more than 0: customers waited less than told",)
+        * 2,
+        _estimate_bias,
+        grain=ESTIMATE,
+        exclusions=UNTAKEN,
+    ),
+    Definition(
+        "estimate_error_ms",
+        "ms",
+        ("Mean absolute error of waits told", "预计等待平均绝对误差"),
+        ("sum of |wait told - wait that came| / estimates",) * 2,
+        _ratio(["estimate_over_ms", "estimate_under_ms"], ["estimates"]),
+        grain=ESTIMATE,
+        exclusions=UNTAKEN,
+    ),
+    Definition(
+        "estimate_error_p90_ms",
+        "ms",
+        ("90th percentile of the error of waits told", "预计等待误差 90 分位"),
+        ("nearest rank of |wait told - wait that came|; the upper bound of its histogram step",) * 2,
+        _estimate_quantile(0.9),
+        grain=ESTIMATE,
+        exclusions=UNTAKEN,
     ),
     Definition(
         "handled",

@@ -58,6 +58,28 @@ def test_it_counts_an_answered_contact() -> None:
     assert sums["queue", "service"] == sums["tenant", "acme"] == sums["channel", "chat"]
 
 
+def test_it_compares_the_waits_told_with_the_wait_that_came() -> None:
+    def taken(contact_id: str, seconds: float, *errors_ms: int) -> AnyEvent:
+        data = routed(
+            routing.ContactAssigned,
+            offer_id="o",
+            agent_id="ana",
+            waited_ms=12_000,
+            estimate_errors_ms=errors_ms,
+        )
+        return at(seconds, data.model_copy(update={"contact_id": contact_id}))
+
+    _, sums = fold(taken("c", 12, 5_000, -3_000), taken("d", 13, 1_000), taken("e", 14))
+
+    made = figures(sums["queue", "service"])
+    assert (made["estimates"], made["answered"]) == (3, 3)
+    assert (made["estimate_bias_ms"], made["estimate_error_ms"]) == (1_000, 3_000)
+    assert made["estimate_error_p90_ms"] == 5_000
+    assert sums["queue", "service"] == sums["channel", "chat"]
+    assert "estimate_bias_ms" not in figures(fold(*ANSWERED)[1]["queue", "service"])
+    assert not any(name.startswith("estimate") for name in sums["agent", "ana"])
+
+
 def test_it_knows_the_same_of_a_contact_in_whichever_order_topics_are_read() -> None:
     of = {"session_id": "s", "interaction_id": "c", "channel": "chat"}
     came = interaction.Started.model_validate({**of, "visitor_id": "v", "entry_point": "web"})

@@ -74,6 +74,7 @@ def enqueue(turn: Turn, contact: Contact, into: Queue, cause: Cause) -> None:
         queue_id=into.config.queue_id,
         position=0,
         position_at=BEGINNING,
+        expected_at=(),
     )
     _tell_enqueued(turn, entered, cause)
     turn.admit(entered)

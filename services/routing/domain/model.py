@@ -95,6 +95,7 @@ class Contact:
     failed_offers: int = 0
     position: int = 0  # as last told to the customer
     position_at: datetime = BEGINNING
+    expected_at: tuple[datetime, ...] = ()  # when it should be answered by each wait told in this queue
     vip_level: int = 0
     language: str = ""
     value: float = 0.0

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Literal
 
 from libs.events import queue, routing
+from services.routing.domain import waits
 from services.routing.domain.model import Contact, Held, to_ms
 from services.routing.domain.turn import Turn
 
@@ -47,6 +48,7 @@ def accepted(turn: Turn, data: queue.OfferAccepted) -> None:
         overflow_at=None,
         relax_at=None,
         match_at=None,
+        expected_at=(),
         passed_by="",
     )
     held = turn.agents[data.agent_id].holds[contact.contact_id]
@@ -58,6 +60,7 @@ def accepted(turn: Turn, data: queue.OfferAccepted) -> None:
         agent_id=data.agent_id,
         customer_id=contact.customer_id,
         waited_ms=to_ms(turn.now - contact.since),
+        estimate_errors_ms=waits.errors_ms(contact.expected_at, turn.now),
     )
     turn.tell(assigned, contact.journey_id)
 

@@ -98,6 +98,7 @@ def lose(turn: Turn, contact: Contact, *, by: str = "", reason: str = "") -> Non
         assigned_at=None,
         priority=contact.priority + LOST_PRIORITY,
         position=0,
+        expected_at=(),
     )
     turn.wait(relaxing.begun(lost, turn.queues[contact.queue_id]))
 

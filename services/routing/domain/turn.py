@@ -167,7 +167,12 @@ class Turn(WorkingPool):
             if kind not in servers:
                 servers[kind] = waits.servers(queue, contact.channel, self.agents.values())
             wait_ms = waits.estimate_ms(place, queue, servers[kind])
-            self.contacts[contact.contact_id] = replace(contact, position=place, position_at=self.now)
+            self.contacts[contact.contact_id] = replace(
+                contact,
+                position=place,
+                position_at=self.now,
+                expected_at=waits.expected(contact.expected_at, self.now, wait_ms),
+            )
             fact = routing.WaitEstimated(
                 **contact.about(self.pool_id), position=place, estimated_wait_ms=wait_ms
             )

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from libs.events.base import Channel
 from services.routing.domain.match import lacking
 from services.routing.domain.model import Agent, Contact, Queue
 from services.routing.domain.urgency import in_order
 
+REMEMBERED_ESTIMATES = 200  # of one wait; one is told every ten seconds at most
 LEARNED_FROM = 20  # contacts: the mean follows the day, one long talk does not turn it over
 
 
@@ -51,3 +52,13 @@ def estimate_ms(position: int, queue: Queue, servers_now: int) -> int:
     With n served at once one ends every (mean / n); the contact at place p goes with the p-th of them.
     """
     return round(position * queue.mean_handling_ms / max(1, servers_now))
+
+
+def expected(before: tuple[datetime, ...], now: datetime, wait_ms: int) -> tuple[datetime, ...]:
+    """Return when a contact should be answered by each wait it was told, the one told now included."""
+    return (*before, now + timedelta(milliseconds=wait_ms))[-REMEMBERED_ESTIMATES:]
+
+
+def errors_ms(expected_at: Iterable[datetime], answered_at: datetime) -> tuple[int, ...]:
+    """Return the wait told less the wait that came, for each wait told: more than 0 where it came sooner."""
+    return tuple(round((each - answered_at) / timedelta(milliseconds=1)) for each in expected_at)

@@ -1,12 +1,14 @@
 """Places and estimated waits."""
 
+from datetime import datetime
+
 import pytest
 
 from libs.events import queue, routing
 from services.routing.domain.model import Queue
-from services.routing.domain.waits import estimate_ms, learned
+from services.routing.domain.waits import estimate_ms, expected, learned
 from services.routing.tests import cases
-from services.routing.tests.cases import POOL, floor
+from services.routing.tests.cases import POOL, Floor, floor
 
 
 @pytest.mark.parametrize(
@@ -73,3 +75,65 @@ def test_it_counts_places_by_queue() -> None:
 
     (wait,) = [each for each in facts if isinstance(each, routing.WaitEstimated)]
     assert wait.position == 1
+
+
+def served(pool: Floor, contact_id: str, begins: float, ends: float) -> tuple[int, ...]:
+    """Let ana take a contact and be through with it; return the errors of the waits it was told."""
+    pool.wait_until(begins)
+    (assigned, *_) = [
+        each for each in pool.accept(contact_id, begins) if isinstance(each, routing.ContactAssigned)
+    ]
+    pool.wait_until(ends)
+    pool.tell(cases.withdrawn(contact_id), ends)
+    return assigned.estimate_errors_ms
+
+
+def minute_each(*arrivals: float) -> Floor:
+    """Return a pool with one agent who has learned that a contact takes a minute, and took one at nine."""
+    pool = floor(cases.service(wrap_up_s=0)).staff("ana")
+    pool.tell(cases.queued("c0"), 0)
+    served(pool, "c0", 0, 60)
+    pool.tell(cases.queued("c1"), 60)
+    pool.accept("c1", 60)
+    for number, seconds in enumerate(arrivals, 2):
+        pool.wait_until(seconds)
+        pool.tell(cases.queued(f"c{number}"), seconds)
+    return pool
+
+
+def test_it_is_right_where_each_contact_takes_as_long_as_told() -> None:
+    pool = minute_each(60, 60)
+    pool.wait_until(120)
+    pool.tell(cases.withdrawn("c1"), 120)
+
+    assert served(pool, "c2", 120, 180) == (0,)  # it was told a minute, at 60
+    # Two minutes were told at 60; one of them at 130, ten seconds after the other had moved up.
+    assert served(pool, "c3", 180, 240) == (0, 10_000)
+
+
+def test_it_measures_how_far_what_was_told_is_from_what_came() -> None:
+    pool = minute_each(90)
+    pool.wait_until(115)
+    pool.tell(cases.withdrawn("c1"), 115)
+
+    # A minute was told at 90; ana was free after 25 seconds, and took five more to answer.
+    assert served(pool, "c2", 120, 180) == (30_000,)
+
+
+def test_it_forgets_what_was_told_in_another_queue() -> None:
+    pool = minute_each(90)
+    pool.tell(cases.service("vip"), 91)
+    pool.tell(cases.moved("c2", "vip"), 95)
+    pool.wait_until(120)
+    pool.tell(cases.withdrawn("c1"), 120)
+
+    # Three minutes were told in the queue that has seen nobody through; the minute told in the other is gone.
+    assert served(pool, "c2", 125, 180) == (150_000,)
+
+
+def test_it_keeps_no_more_than_the_last_estimates() -> None:
+    told: tuple[datetime, ...] = ()
+    for second in range(300):
+        told = expected(told, cases.at(second), 1000)
+
+    assert (len(told), told[-1], told[0]) == (200, cases.at(300), cases.at(101))
