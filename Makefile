@@ -8,7 +8,7 @@ CODE   := libs services gateway deploy/dev tests
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-.PHONY: help setup up down status logs demo audit replay refill replay-dlq dead-letters rebuild \
+.PHONY: help setup up down status logs demo audit replay refill replay-dlq dead-letters rebuild what-if \
         test check unit integration faults attacks simulate simulate-mutations bench lint types imports generated \
         format proto schemas catalogue locks image e2e helm
 
@@ -54,6 +54,9 @@ rebuild: setup ## compute projections anew from the topics, while their service 
 dead-letters: setup ## list records that were set aside: TOPIC=trunkline.queue REASON=... STATUS=open
 	@$(RUN) deploy.dev run services.repair.command list $(if $(TOPIC),--topic "$(TOPIC)") \
 	  $(if $(REASON),--reason "$(REASON)") $(if $(STATUS),--status "$(STATUS)")
+
+what-if: setup ## play a day as it is, and changed: QUESTION=question.yaml OUT=report.json (docs/what-if.md)
+	@$(RUN) services.routing.whatif "$(QUESTION)" $(if $(OUT),--out "$(OUT)")
 
 ##@ Check it
 test: setup ## everything: check, then the tests that need real servers (started on free ports)
