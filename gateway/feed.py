@@ -51,6 +51,7 @@ WANTED: tuple[type[Fact], ...] = (
     session.SurveyAnswered,
     session.ContactClosed,
     routing.WaitEstimated,
+    routing.AnnouncementDue,
     routing.AgentOffered,
     routing.OfferDeclined,
     routing.OfferExpired,

@@ -13,6 +13,7 @@ from libs.wire import format_time
 
 MOST_OFFERS = 50
 LINES_OF_OFFER = 20
+WRITTEN = frozenset({"chat", "app", "sms", "social"})  # where an announcement is a message
 
 # What opens a conversation. Anything else about an unknown interaction is about one that an outside ACD
 # serves (its teller began with a fact that says so), and nobody here watches these.
@@ -129,6 +130,17 @@ def _fold(state: Conversation, event: AnyEvent) -> tuple[Conversation, list[Fram
     return state, []
 
 
+def _announced(
+    state: Conversation, event: AnyEvent, data: routing.AnnouncementDue, body: dict[str, Any]
+) -> tuple[Conversation, list[Frame]]:
+    """Show what is said to who waits: as a message where one writes, else as something to play."""
+    if state.channel not in WRITTEN or not data.text:
+        return state, [_to_contact(state, "announcement", event, body)]
+    state = state.said(Line(event.id, format_time(event.time), "system", "", data.text))
+    said = {"message_id": event.id, "author": "system", "agent_id": "", "media_type": "text/plain"}
+    return state, [_to_contact(state, "message", event, body | said)]
+
+
 def _routed(
     state: Conversation, event: AnyEvent, data: routing._RoutingFact
 ) -> tuple[Conversation, list[Frame]]:
@@ -142,6 +154,8 @@ def _routed(
             return state, [_to_contact(state, "queued", event, body | {"since": since})]
         case routing.WaitEstimated():
             return state, [_to_contact(state, "wait", event, body)]
+        case routing.AnnouncementDue():
+            return _announced(state, event, data, body)
         case routing.AgentOffered():
             offers = (*state.offers[1 - MOST_OFFERS :], (data.offer_id, data.agent_id))
             state = replace(

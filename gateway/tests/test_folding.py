@@ -70,6 +70,16 @@ def addressed(frames: list[Frame]) -> list[tuple[str, str]]:
 
 
 ME, CUSTOMER, LEADS = "agent:ana", "interaction:in-1", "supervisors"
+ANNOUNCED = routing.AnnouncementDue(
+    **CONTACT,
+    announcement_id="place",
+    kind="position",
+    number=2,
+    due_at=NOON,
+    language="en",
+    text="You are number 2.",
+    position=2,
+)
 TOLD: list[tuple[list[Fact], list[tuple[str, str]]]] = [
     ([STARTED], [(CUSTOMER, "started"), (LEADS, "contact")]),
     ([STARTED, PROMPT], [(CUSTOMER, "prompt")]),
@@ -82,6 +92,9 @@ TOLD: list[tuple[list[Fact], list[tuple[str, str]]]] = [
         [STARTED, routing.WaitEstimated(**CONTACT, position=2, estimated_wait_ms=9000)],
         [(CUSTOMER, "wait")],
     ),
+    ([STARTED, ANNOUNCED], [(CUSTOMER, "message")]),
+    ([STARTED.model_copy(update={"channel": "voice"}), ANNOUNCED], [(CUSTOMER, "announcement")]),
+    ([STARTED, ANNOUNCED.model_copy(update={"text": ""})], [(CUSTOMER, "announcement")]),
     ([STARTED, OFFERED], [(ME, "offer"), (CUSTOMER, "offered"), (LEADS, "contact")]),
     (
         [
@@ -196,3 +209,12 @@ def test_it_shows_supervisors_no_personal_data() -> None:
 
     told = next(frame for frame in frames if frame.stream == LEADS)
     assert "138" not in str(told.body)
+
+
+def test_a_customer_who_waits_reads_what_is_announced() -> None:
+    state, (shown,) = fold(STARTED, ANNOUNCED)
+
+    assert (shown.body["text"], shown.body["author"]) == ("You are number 2.", "system")
+    assert (shown.body["announcement_id"], shown.body["position"], shown.body["number"]) == ("place", 2, 2)
+    assert [(line.author, line.text) for line in state.lines] == [("system", "You are number 2.")]
+    assert shown.body["message_id"] == state.lines[0].message_id

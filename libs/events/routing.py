@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
 
-from libs.events.base import Channel, Fact, Id, OptionalId, Part, Short, Text
+from libs.events.base import Channel, Fact, Id, Language, OptionalId, Part, Short, Text
 
 
 class _RoutingFact(Fact):
@@ -25,6 +25,26 @@ class WaitEstimated(_RoutingFact):
     type: ClassVar[str] = "trunkline.routing.wait_estimated.v1"
     position: Annotated[int, Field(ge=1)]
     estimated_wait_ms: Annotated[int, Field(ge=0)]
+
+
+class AnnouncementDue(_RoutingFact):
+    """
+    Something is to be said to a customer who waits, as the queue's strategy has it: played or shown, once.
+
+    `number` counts the moments of this announcement in this wait, those passed over included; `due_at` is the
+    moment. `text` is what to say in `language`, place and minutes put in; `media_url` is what to play.
+    """
+
+    type: ClassVar[str] = "trunkline.routing.announcement_due.v1"
+    announcement_id: Id
+    kind: Literal["comfort", "position", "estimated_wait"]
+    number: Annotated[int, Field(ge=1)]
+    due_at: AwareDatetime
+    language: Language = ""
+    text: Text = ""
+    media_url: Short = ""
+    position: Annotated[int, Field(ge=1)] | None = None
+    estimated_wait_ms: Annotated[int, Field(ge=0)] | None = None
 
 
 class AgentOffered(_RoutingFact):

@@ -133,6 +133,8 @@ class Watch:
                 if contact.phase == "assigned":
                     self._agent(event, data.agent_id).holds.pop(data.contact_id, None)
                 contact.phase, contact.agent_id = "waiting", ""
+            case routing.AnnouncementDue():
+                legal("waiting", "offered")
             case routing.ContactAssigned():
                 legal("offered")
                 his(data.agent_id)

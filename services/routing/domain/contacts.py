@@ -70,7 +70,7 @@ def _insist_until(data: queue.ContactQueued, since: datetime) -> datetime | None
 def enqueue(turn: Turn, contact: Contact, into: Queue, cause: Cause) -> None:
     """Let the contact wait in a queue; its age goes with it, its measured wait begins anew with `since`."""
     entered = replace(
-        relaxing.begun(contact, into),
+        relaxing.begun(replace(contact, announced_at=None), into),
         queue_id=into.config.queue_id,
         position=0,
         position_at=BEGINNING,

@@ -70,6 +70,8 @@ def let_time_pass(turn: Turn) -> None:
                 wrap_up.finish(turn, agent.agent_id, held, timed_out=True)
         scheduling.look(turn, turn.agents[agent.agent_id])
     for contact in list(turn.contacts.values()):
+        if contact.announce_at is not None and contact.announce_at <= now:
+            turn.say_to(contact.contact_id)
         if contact.state == "offered" and contact.expires_at is not None and contact.expires_at <= now:
             offers.expire(turn, contact)
         elif contact.state == "waiting":

@@ -103,6 +103,8 @@ class Contact:
     attributes: dict[str, Attribute] = field(default_factory=dict)
     excluded_agent_ids: tuple[str, ...] = ()
     relax_at: datetime | None = None  # when its strategy next asks less of agents
+    announce_at: datetime | None = None  # when something is next to be said to the customer
+    announced_at: datetime | None = None  # all that was to be said until then in this queue is past
     match_at: datetime | None = None  # until then it waits for others, to be matched together with them
 
     def about(self, pool_id: str) -> About:
@@ -252,6 +254,8 @@ def due(pool: Pool) -> datetime | None:
 
 def _deadlines(pool: Pool) -> Iterator[datetime]:
     for contact in pool.contacts.values():
+        if contact.announce_at is not None:
+            yield contact.announce_at
         if contact.state == "offered" and contact.expires_at is not None:
             yield contact.expires_at
         elif contact.state == "waiting":

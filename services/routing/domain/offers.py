@@ -49,6 +49,7 @@ def accepted(turn: Turn, data: queue.OfferAccepted) -> None:
         relax_at=None,
         match_at=None,
         expected_at=(),
+        announce_at=None,
         passed_by="",
     )
     held = turn.agents[data.agent_id].holds[contact.contact_id]

@@ -99,6 +99,7 @@ def lose(turn: Turn, contact: Contact, *, by: str = "", reason: str = "") -> Non
         priority=contact.priority + LOST_PRIORITY,
         position=0,
         expected_at=(),
+        announced_at=None,
     )
     turn.wait(relaxing.begun(lost, turn.queues[contact.queue_id]))
 

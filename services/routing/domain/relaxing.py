@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from services.routing.domain import announcing
 from services.routing.domain.expression import run
 from services.routing.domain.facts import ContactFacts
 from services.routing.domain.match import waited
@@ -18,6 +19,7 @@ def begun(contact: Contact, queue: Queue) -> Contact:
         overflow_at=next_way_out(contact, queue, None),
         relax_at=contact.since + seconds(first) if first is not None else None,
         match_at=_next_beat(contact.since, queue.rules.strategy.select.together_s),
+        announce_at=announcing.begun(contact, queue),
     )
 
 

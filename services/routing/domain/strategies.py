@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from libs.events import queue
-from services.routing.domain import relaxing
+from services.routing.domain import announcing, relaxing
 from services.routing.domain.model import Published
 from services.routing.domain.strategy.compiled import rules_of
 from services.routing.domain.strategy.document import EVERY_QUEUE
@@ -27,11 +27,18 @@ def follow(turn: Turn, queue_id: str) -> None:
     strategy = of_queue(queue_id, turn.strategies.values())
     if turn.queues[queue_id].strategy == strategy:
         return
+    here = [each for each in turn.contacts.values() if each.queue_id == queue_id and each.state != "assigned"]
+    for contact in here:
+        turn.announce(contact.contact_id)  # what the strategy in force so far has for this moment
     turn.put_queue(replace(turn.queues[queue_id], strategy=strategy))
-    for contact in list(turn.contacts.values()):
-        if contact.state == "waiting" and contact.queue_id == queue_id:
-            turn.contacts[contact.contact_id] = relaxing.begun(contact, turn.queues[queue_id])
+    for contact in here:
+        told = turn.contacts[contact.contact_id]
+        if told.state == "waiting":
+            told = relaxing.begun(told, turn.queues[queue_id])
             turn.reconsider(contact.contact_id)
+        past = replace(told, announced_at=turn.now)
+        next_at = announcing.begun(past, turn.queues[queue_id])
+        turn.contacts[contact.contact_id] = replace(past, announce_at=next_at)
 
 
 def of_queue(queue_id: str, strategies: Iterable[Published]) -> Published | None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from libs.events import agent as agents
 from libs.events import routing
 from libs.events.base import Facts, follow_id
-from services.routing.domain import match, together, waits
+from services.routing.domain import announcing, match, together, waits
 from services.routing.domain.decision import record_of
 from services.routing.domain.model import (
     ESTIMATES_EVERY_S,
@@ -38,6 +38,8 @@ class Turn(WorkingPool):
         self._note_rest()
         self._match()
         self._tell_waits()
+        for contact_id in (*self._newcomers, *self._said_to):
+            self.announce(contact_id)
         self._tell_states()
         return self._pool(), self._facts
 
@@ -154,13 +156,60 @@ class Turn(WorkingPool):
         if self.estimate_at is None and any(each.state == "waiting" for each in self.contacts.values()):
             self.estimate_at = self.now + timedelta(seconds=ESTIMATES_EVERY_S)
 
-    def tell_places(self, whom: Sequence[Contact]) -> None:
+    def announce(self, contact_id: str) -> None:
+        """
+        Tell what is to be said to the contact by now; nothing to whom an agent has taken.
+
+        Of its place and its wait nothing is said while it is offered: its turn has come.
+        """
+        contact = self.contacts.get(contact_id)
+        if contact is None or contact.announce_at is None or contact.announce_at > self.now:
+            return
+        queue = self.queues[contact.queue_id]
+        found = list(announcing.due(contact, queue, self.now))
+        if contact.state != "waiting":
+            found = [each for each in found if each.announced.kind == "comfort"]
+        elif any(each.announced.kind != "comfort" for each in found):
+            contact = self._estimated(contact)
+        for each in found:
+            self._say(contact, each)
+        past = replace(contact, announced_at=self.now)
+        self.contacts[contact_id] = replace(past, announce_at=announcing.begun(past, queue))
+
+    def _estimated(self, contact: Contact) -> Contact:
+        """Return the contact with a place, and a wait that was told and is not over yet."""
+        if not contact.expected_at or contact.expected_at[-1] <= self.now:
+            self.tell_places([contact], anew=True)
+        return self.contacts[contact.contact_id]
+
+    def _say(self, contact: Contact, due: announcing.Due) -> None:
+        announced, knows = due.announced, due.announced.kind != "comfort"
+        position = contact.position if knows else None
+        wait_ms = to_ms(contact.expected_at[-1] - self.now) if knows else None
+        language, text = announcing.text_for(announced.say, contact.language)
+        fact = routing.AnnouncementDue(
+            **contact.about(self.pool_id),
+            announcement_id=announced.id,
+            kind=announced.kind,
+            number=due.number,
+            due_at=due.at,
+            language=language,
+            text=announcing.filled_in(text, position, wait_ms),
+            media_url=announced.media_url,
+            position=position,
+            estimated_wait_ms=wait_ms,
+        )
+        self.tell(fact, contact.journey_id)
+
+    def tell_places(self, whom: Sequence[Contact], *, anew: bool = False) -> None:
+        """Tell contacts their places where these have changed and ten seconds are over, or all `anew`."""
         places = waits.positions(self.contacts.values(), self.queues, self.now)
         servers: dict[tuple[str, str], int] = {}
         lately = self.now - timedelta(seconds=ESTIMATES_EVERY_S)
         for contact in whom:
             place = places.get(contact.contact_id, 0)
-            if place in (0, contact.position) or contact.position_at > lately:
+            is_known = place == contact.position or contact.position_at > lately
+            if not place or (is_known and not anew):
                 continue
             queue = self.queues[contact.queue_id]
             kind = (contact.queue_id, contact.channel)

@@ -53,6 +53,7 @@ class WorkingPool:
         self._fresh: dict[str, None] = {}
         self._newcomers: dict[str, None] = {}
         self._gathered: dict[str, None] = {}
+        self._said_to: dict[str, None] = {}
         indexes: Indexes = pool.index or Indexes(AgentIndex(match.barred), WaitingIndex())
         self._index, self._waiting = indexes
         self._followed = pool.agents  # what the index is in step with, but for the stale
@@ -116,6 +117,10 @@ class WorkingPool:
     def gather(self, contact_id: str) -> None:
         """Have the contact matched at the end of this event, together with the others gathered."""
         self._gathered[contact_id] = None
+
+    def say_to(self, contact_id: str) -> None:
+        """Have what is due said to the contact at the end of this event, if it still waits then."""
+        self._said_to[contact_id] = None
 
     def reconsider(self, contact_id: str) -> None:
         self._fresh[contact_id] = None

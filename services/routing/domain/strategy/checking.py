@@ -1,5 +1,6 @@
 """What is wrong with a strategy, found before it is published."""
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any
@@ -10,6 +11,8 @@ from services.routing.domain.strategy.compiled import Rules, compiled
 from services.routing.domain.strategy.document import EVERY_QUEUE, Strategy
 from services.routing.domain.strategy.names import TAKEN
 
+SLOTS = frozenset({"position", "minutes"})  # what texts with a place or an estimate may hold
+_SLOT = re.compile(r"\{\{\s*(.*?)\s*\}\}")
 LONGEST = 24 * 1024  # characters of a document as it is told to its pool
 
 
@@ -27,7 +30,14 @@ def examine(document: Any) -> tuple[Strategy | None, list[Problem]]:
 
 def problems_of(strategy: Strategy) -> list[Problem]:
     rules, problems = compiled(strategy)
-    return [*problems, *_names(strategy), *_order(strategy), *_ends(strategy, rules), *_size(strategy)]
+    return [
+        *problems,
+        *_names(strategy),
+        *_order(strategy),
+        *_ends(strategy, rules),
+        *_said(strategy),
+        *_size(strategy),
+    ]
 
 
 def _names(strategy: Strategy) -> Iterator[Problem]:
@@ -37,7 +47,11 @@ def _names(strategy: Strategy) -> Iterator[Problem]:
                 yield Problem(f"vocabulary.{whose}.{word}", "is given already", "该名称已由系统提供")
     filters = [each.id for each in strategy.filters]
     filters += [each.id for ring in strategy.rings for each in ring.filters]
-    for path, ids in (("filters", filters), ("reserve", [each.id for each in strategy.reserve])):
+    for path, ids in (
+        ("filters", filters),
+        ("reserve", [each.id for each in strategy.reserve]),
+        ("announcements", [each.id for each in strategy.announcements]),
+    ):
         yield from (
             Problem(path, f"{twice} stands for two things", f"“{twice}”重复") for twice in _twice(ids)
         )
@@ -86,6 +100,20 @@ def _ends(strategy: Strategy, rules: Rules) -> Iterator[Problem]:
             yield Problem(
                 f"overflow.{place}.to", "is a queue of this strategy", "目标队列使用同一策略", "warning"
             )
+
+
+def _said(strategy: Strategy) -> Iterator[Problem]:
+    """Find announcements that say nothing, or speak of what is not known where they are said."""
+    for place, each in enumerate(strategy.announcements):
+        path = f"announcements.{place}"
+        if not each.say and not each.media_url:
+            yield Problem(path, "says nothing: say or media_url", "未填写 say 或 media_url")
+        if each.at_most > 1 and each.every_s is None:
+            yield Problem(f"{path}.at_most", "belongs to every_s", "仅与 every_s 一起使用")
+        known = SLOTS if each.kind != "comfort" else frozenset()
+        for language, text in each.say.items():
+            for slot in sorted(set(_SLOT.findall(text)) - known):
+                yield Problem(f"{path}.say.{language}", f"{slot} is not known here", f"此处没有“{slot}”可用")
 
 
 def _size(strategy: Strategy) -> Iterator[Problem]:

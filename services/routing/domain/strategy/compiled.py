@@ -1,16 +1,17 @@
 """A strategy with its expressions read: what the engine works with."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from libs.documents import Problem
-from services.routing.domain.expression import BOOLEAN, NUMBER, BadExpression, Kind, Literal, Node, read
+from services.routing.domain.expression import BOOLEAN, NUMBER, BadExpression, Kind, Node, read
+from services.routing.domain.expression import Literal as Constant
 from services.routing.domain.strategy.document import DEFAULT, GOALS, SKILLS, Filter, Priority, Strategy
 from services.routing.domain.strategy.names import About, Names
 
-NEVER = Literal(False, BOOLEAN)  # stands for what could not be read: such a strategy is not published
+NEVER = Constant(False, BOOLEAN)  # stands for what could not be read: such a strategy is not published
 
 
 class Sieve(NamedTuple):
@@ -46,6 +47,19 @@ class Exit(NamedTuple):
     when: Node
 
 
+class Announced(NamedTuple):
+    """An announcement with its condition read."""
+
+    id: str
+    kind: Literal["comfort", "position", "estimated_wait"]
+    after_s: float
+    every_s: float
+    at_most: int
+    when: Node
+    say: Mapping[str, str]
+    media_url: str
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """
@@ -62,6 +76,7 @@ class Rules:
     reserved: tuple[Reserved, ...]
     exits: tuple[Exit, ...]
     moments: tuple[float, ...]
+    announced: tuple[Announced, ...]
     ages_plainly: bool  # priority and ageing are as without a strategy
     scores_skills: bool  # the score is what soft needs give, nothing else
 
@@ -133,6 +148,7 @@ class _Reading:
             reserved,
             tuple(sorted(exits, key=lambda each: each.after_s)),
             tuple(sorted(moments - {0})),
+            tuple(self._announced()),
             ages_plainly=priority == Priority(),
             scores_skills=score == SKILLS,
         )
@@ -145,6 +161,20 @@ class _Reading:
         for place, ring in enumerate(strategy.rings):
             own = tuple(self._sieves(f"rings.{place}.filters", ring.filters))
             yield Stage(round(ring.after_s, 3), (*always, *own), ring.levels_less, frozenset(ring.waive))
+
+    def _announced(self) -> Iterator[Announced]:
+        for place, each in enumerate(self._strategy.announcements):
+            when = self._read(f"announcements.{place}.when", each.when, self._contact)
+            yield Announced(
+                each.id,
+                each.kind,
+                round(each.after_s, 3),
+                round(each.every_s or 0, 3),
+                each.at_most,
+                when,
+                each.say,
+                each.media_url,
+            )
 
     def _sieves(self, path: str, filters: tuple[Filter, ...]) -> Iterator[Sieve]:
         for place, each in enumerate(filters):

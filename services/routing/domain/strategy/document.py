@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from libs.events.base import Id, OptionalId
+from libs.events.base import Id, OptionalId, Short
 from libs.hours import Calendar
 from services.routing.domain.expression import Kind
 from services.routing.domain.expression.reading import LONGEST
@@ -136,6 +136,25 @@ class Overflow(_Piece):
     when: Expression = "True"
 
 
+class Announcement(_Piece):
+    """
+    What is said to who waits: once he has waited for `after_s`, then every `every_s`, `at_most` times.
+
+    With 0 it is said while he waits; only if `when` holds of the contact. Of two of one kind at one moment
+    the first that stands here is said. `say` has texts by language; those of a place or an estimate may hold
+    {{ position }} and {{ minutes }}.
+    """
+
+    id: PieceId
+    kind: Literal["comfort", "position", "estimated_wait"] = "comfort"
+    after_s: Seconds = 0
+    every_s: Annotated[float, Field(ge=5, le=86_400)] | None = None
+    at_most: Annotated[int, Field(ge=0, le=1000)] = 0
+    when: Expression = "True"
+    say: Texts = {}
+    media_url: Short = ""
+
+
 class Limits(_Piece):
     """Who is not taken in: beyond `max_waiting` (0: the queue's own limit), and when nobody is there."""
 
@@ -178,6 +197,7 @@ class Strategy(_Piece):
     select: Select = Select()
     reserve: Annotated[tuple[Reserve, ...], Field(max_length=10)] = ()
     overflow: Annotated[tuple[Overflow, ...], Field(max_length=20)] = ()
+    announcements: Annotated[tuple[Announcement, ...], Field(max_length=20)] = ()
     limits: Limits = Limits()
     hours: Hours | None = None
     learning: Learning = Learning()
