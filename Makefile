@@ -55,8 +55,9 @@ dead-letters: setup ## list records that were set aside: TOPIC=trunkline.queue R
 	@$(RUN) deploy.dev run services.repair.command list $(if $(TOPIC),--topic "$(TOPIC)") \
 	  $(if $(REASON),--reason "$(REASON)") $(if $(STATUS),--status "$(STATUS)")
 
-what-if: setup ## play a day as it is, and changed: QUESTION=question.yaml OUT=report.json (docs/what-if.md)
-	@$(RUN) services.routing.whatif "$(QUESTION)" $(if $(OUT),--out "$(OUT)")
+what-if: setup ## play a day as it is, and changed: QUESTION=question.yaml OUT=report.json TENANT=demo EVENTS=file
+	@$(RUN) deploy.dev run services.routing.whatif "$(QUESTION)" $(if $(OUT),--out "$(OUT)") \
+	  $(if $(TENANT),--tenant "$(TENANT)") $(if $(EVENTS),--events "$(EVENTS)")
 
 ##@ Check it
 test: setup ## everything: check, then the tests that need real servers (started on free ports)

@@ -20,6 +20,7 @@ from libs.events.queue import (
     QueueConfigured,
     StrategyPublished,
 )
+from services.routing.domain.model import seconds
 from services.routing.domain.strategy import checking
 from services.routing.domain.strategy.document import Strategy
 from services.routing.whatif.distribution import Constant, Distribution, Never
@@ -114,6 +115,7 @@ class Synthetic(Piece):
     staff: Annotated[tuple[Staff, ...], Field(min_length=1, max_length=2_000)]
     demand: Annotated[tuple[Demand, ...], Field(min_length=1, max_length=100)]
     strategies: Strategies = ()
+    back_after_s: Moment = 60.0  # an agent who did not take an offer says so late that he is ready again
 
     @model_validator(mode="after")
     def _is_measured(self) -> Self:
@@ -142,22 +144,23 @@ def drawn(what: Synthetic, seed: str) -> Script:
         end=end,
         given=tuple(_given(what, end)),
         visits=tuple(sorted(visits, key=lambda each: each.at)),
+        back_after_s=what.back_after_s,
     )
 
 
 def _given(what: Synthetic, end: datetime) -> Iterator[Given]:
-    pool = {"pool_id": what.pool_id}
     for queue in what.queues:
-        yield Given(what.start, queue.model_copy(update=pool))
+        into = QueueConfigured.model_validate({**dict(queue), "pool_id": what.pool_id})
+        yield Given(what.start, into)
     for number, strategy in enumerate(what.strategies, start=1):
         yield Given(what.start, published(what.pool_id, strategy, number))
     everybody = each_of(what.staff)
     for staff in everybody:
-        yield Given(what.start, staff.agent.model_copy(update=pool))
+        yield Given(what.start, configured(what.pool_id, staff.agent))
     for staff in everybody:
         for shift in staff.shifts:
-            for at_s, fact in _presence(what.pool_id, staff.agent.agent_id, shift):
-                at = what.start + timedelta(seconds=at_s)
+            for at_s, fact in presence(what.pool_id, staff.agent.agent_id, shift):
+                at = what.start + seconds(at_s)
                 if at < end:  # who is there at the end stays for those who still wait
                     yield Given(at, fact)
 
@@ -175,6 +178,11 @@ def _named(staff: Staff, agent_id: str) -> Staff:
     return Staff(agent=staff.agent.model_copy(update={"agent_id": agent_id}), shifts=staff.shifts)
 
 
+def configured(pool_id: str, agent: AgentGiven) -> AgentConfigured:
+    """Return the fact that the agent was configured, as the bus has it."""
+    return AgentConfigured.model_validate({**dict(agent), "pool_id": pool_id})
+
+
 def published(pool_id: str, strategy: Strategy, version: int) -> StrategyPublished:
     """Return the fact that a version of a strategy came into force."""
     return StrategyPublished(
@@ -182,7 +190,7 @@ def published(pool_id: str, strategy: Strategy, version: int) -> StrategyPublish
     )
 
 
-def _presence(pool_id: str, agent_id: str, shift: Shift) -> Iterator[tuple[float, Fact]]:
+def presence(pool_id: str, agent_id: str, shift: Shift) -> Iterator[tuple[float, Fact]]:
     yield shift.from_s, AgentSignedIn(pool_id=pool_id, agent_id=agent_id)
     yield shift.from_s, AgentStateRequested(pool_id=pool_id, agent_id=agent_id, state="ready")
     yield shift.to_s, AgentSignedOut(pool_id=pool_id, agent_id=agent_id)
@@ -212,7 +220,7 @@ def _visits(what: Synthetic, demand: Demand, seed: str, prefix: str) -> Iterator
             wrap_up_s=demand.wrap_up.draw(wrap_up),
         )
         answers = Answer("accepts", demand.answer.draw(answer))
-        yield Visit(what.start + timedelta(seconds=at_s), queued, (leg,), answers)
+        yield Visit(what.start + seconds(at_s), queued, (leg,), answers)
 
 
 def _arrivals(demand: Demand, duration_s: float, chance: Random) -> Iterator[float]:

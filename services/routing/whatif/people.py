@@ -13,6 +13,8 @@ from services.routing.whatif.story import Presence, Story, Told
 
 Score = Callable[[Pool, Pool, routing.AgentOffered, datetime], float]  # the pool before and after the offer
 
+OFFER_NOT_TAKEN = ("no_answer", "declined")  # reasons that routing gives
+
 
 class Act(NamedTuple):
     """
@@ -25,19 +27,24 @@ class Act(NamedTuple):
     data: Fact
     contact_id: str
     stage: int | None = None
+    event_time: datetime | None = None  # where its event says another time than when it comes
 
 
 class People:
     """Everybody in a script. `expected` counts the contacts that are still to come."""
 
-    def __init__(self, script: Script, score: Score | None) -> None:
+    def __init__(self, script: Script, pool: Pool, score: Score | None) -> None:
         self._visits = {each.contact_id: each for each in script.visits}
         self._told = Told(script.begin, script.end)
         self._pool_id = script.pool_id
+        self._back_after_s = script.back_after_s
         self._score = score
         self._stages: dict[str, int] = {}  # counts the waits and talks that a contact has begun
         self._talks: dict[str, int] = {}
         self.expected = len(self._visits)
+        for each in pool.agents.values():
+            presence = Presence(script.begin, script.end, each.entered.state, each.entered.since)
+            self._told.presences[each.agent_id] = presence
 
     def told(self, now: datetime) -> Told:
         """Return what became of all, with the states that agents are in counted until now."""
@@ -66,7 +73,7 @@ class People:
         """Note what a fact says, and yield what people do because of it."""
         match fact:
             case agent.StateEntered():
-                self._enter(fact, now)
+                yield from self._enter(fact, now)
             case routing.ContactEnqueued(cause="arrived" | "transferred"):
                 yield from self._waits(fact.contact_id)
             case routing.ContactRequeued(talked_ms=int()):
@@ -82,11 +89,14 @@ class People:
             case routing.ContactRejected():
                 self._ends(fact.contact_id, "rejected", now)
 
-    def _enter(self, fact: agent.StateEntered, now: datetime) -> None:
+    def _enter(self, fact: agent.StateEntered, now: datetime) -> Iterator[Act]:
         presences, told = self._told.presences, self._told
         if fact.agent_id not in presences:
             presences[fact.agent_id] = Presence(told.begin, told.end)
         presences[fact.agent_id].enter(fact.state, now)
+        if fact.reason in OFFER_NOT_TAKEN and not isinf(self._back_after_s):
+            ready = queue.AgentStateRequested(pool_id=self._pool_id, agent_id=fact.agent_id, state="ready")
+            yield Act(self._back_after_s, ready, "")
 
     def _waits(self, contact_id: str) -> Iterator[Act]:
         stage = self._next_stage(contact_id)

@@ -49,7 +49,8 @@ class Visit:
     legs: tuple[Leg, ...]
     otherwise: Answer = ACCEPTS
     answers: Mapping[str, tuple[Answer, ...]] = field(default_factory=dict)
-    journey_id: str = ""
+    order: int = 0
+    queued_at: datetime | None = None  # what its event says, where that is another time than when it came
 
     @property
     def contact_id(self) -> str:
@@ -69,16 +70,17 @@ class Given(NamedTuple):
 
     at: datetime
     data: Fact
-    journey_id: str = ""
+    order: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
     """
-    A period of one pool. `given` and `visits` are each in the order in which they come.
+    A period of one pool. What comes at one moment comes by `order`, of equals what is given before who comes.
 
     Contacts that come from `begin` until `end` are measured, and so is the time between; what is before warms
-    the pool up.
+    the pool up. Who did not take an offer, and so is not ready, says `back_after_s` later that he is again;
+    where that never comes, it is among what is given.
     """
 
     pool_id: str
@@ -86,3 +88,4 @@ class Script:
     end: datetime
     given: tuple[Given, ...]
     visits: tuple[Visit, ...]
+    back_after_s: float = inf
