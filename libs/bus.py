@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -24,6 +25,7 @@ from libs.wire import Record
 log = logging.getLogger(__name__)
 
 BATCH = 500
+PATIENT_BYTES = 256 * 1024  # that many are given to a patient reader before its time
 
 
 class KafkaBus:
@@ -55,6 +57,7 @@ class KafkaBus:
         keeps_dead_letters_of: Collection[str] = (),
         tenants: Collection[str] = (),
         batch: int = BATCH,
+        patient: bool = False,
     ) -> None:
         """
         Give events of the wanted types to `handle`, in batches, in order by key, at least once, for ever.
@@ -63,6 +66,9 @@ class KafkaBus:
         again; anything else is a bug and ends the process rather than skip an event. Records that are no
         events go to the dead letters of the topics named in `keeps_dead_letters_of`, else are skipped: one
         reader of each topic keeps them. `tenants`, where given, are the only ones whose events are taken.
+
+        A `patient` reader, for whom nobody waits, takes what has come together in a quarter of a second:
+        fewer questions to the broker, fewer and larger writes.
         """
         reading = Reading(wanted, frozenset(keeps_dead_letters_of), frozenset(tenants), group)
 
@@ -72,42 +78,53 @@ class KafkaBus:
             if events:
                 await handle(events)
 
-        await self._consume(group, reading.topics, handle_rows, batch)
+        await self._consume(group, reading.topics, handle_rows, batch, patient)
 
     async def consume_records(
-        self, group: str, topics: Collection[str], handle: HandleRecords, *, batch: int = BATCH
+        self,
+        group: str,
+        topics: Collection[str],
+        handle: HandleRecords,
+        *,
+        batch: int = BATCH,
+        patient: bool = False,
     ) -> None:
         """Give raw records to `handle`, as `consume` gives events."""
 
         async def handle_rows(rows: Sequence[Row]) -> None:
             await handle([_record(row) for row in rows])
 
-        await self._consume(group, topics, handle_rows, batch)
+        await self._consume(group, topics, handle_rows, batch, patient)
 
-    async def _consume(self, group: str, topics: Collection[str], handle: HandleRows, batch: int) -> None:
+    async def _consume(
+        self, group: str, topics: Collection[str], handle: HandleRows, batch: int, patient: bool
+    ) -> None:
+        make = partial(self._consumer, group, batch, patient)
         while True:
-            async with _client(lambda: self._consumer(group, batch)) as consumer:
+            async with _client(make) as consumer:
                 rounds = Rounds(consumer)
                 try:
                     await read(consumer, topics, handle, group, batch, rounds=rounds)
                 except NotJoined:
                     log.warning("the group comes to no terms; joining it anew", extra={"group": group})
             if rounds.absent:
-                await dismiss(lambda: self._consumer(group, batch), topics, rounds.absent)
+                await dismiss(make, topics, rounds.absent)
 
-    def _consumer(self, group: str, batch: int) -> AIOKafkaConsumer:
+    def _consumer(self, group: str, batch: int, patient: bool) -> AIOKafkaConsumer:
+        settings = self._settings
         return AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka_bootstrap,
+            bootstrap_servers=settings.kafka_bootstrap,
             group_id=group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_poll_records=batch,
-            fetch_max_wait_ms=self._settings.kafka_fetch_wait_ms,
-            session_timeout_ms=self._settings.kafka_session_timeout_ms,
-            heartbeat_interval_ms=self._settings.kafka_session_timeout_ms // 10,
+            fetch_max_wait_ms=settings.kafka_patient_wait_ms if patient else settings.kafka_fetch_wait_ms,
+            fetch_min_bytes=PATIENT_BYTES if patient else 1,
+            session_timeout_ms=settings.kafka_session_timeout_ms,
+            heartbeat_interval_ms=settings.kafka_session_timeout_ms // 10,
             retry_backoff_ms=100,
             metadata_max_age_ms=10_000,
-            **_client_config(self._settings),
+            **_client_config(settings),
         )
 
 

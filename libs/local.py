@@ -46,6 +46,7 @@ class LocalBus:
         keeps_dead_letters_of: Collection[str] = (),
         tenants: Collection[str] = (),
         batch: int = 500,
+        patient: bool = False,
     ) -> None:
         reading = Reading(wanted, frozenset(keeps_dead_letters_of), frozenset(tenants), group)
 
@@ -58,7 +59,13 @@ class LocalBus:
         await self.consume_records(group, reading.topics, handle_records, batch=batch)
 
     async def consume_records(
-        self, group: str, topics: Collection[str], handle: HandleRecords, *, batch: int = 500
+        self,
+        group: str,
+        topics: Collection[str],
+        handle: HandleRecords,
+        *,
+        batch: int = 500,
+        patient: bool = False,
     ) -> None:
         while True:
             taken: list[Record] = []

@@ -7,13 +7,14 @@ from collections.abc import (
     Awaitable,
     Callable,
     Collection,
+    Iterable,
     Iterator,
     Mapping,
     Sequence,
 )
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import uuid4
 
@@ -41,6 +42,7 @@ Document = dict[str, Any]
 Database = AsyncIOMotorDatabase[Document]
 Collection_ = AsyncIOMotorCollection[Document]
 DUPLICATE = 11000
+LOOK_AHEAD = timedelta(seconds=1)
 NOT_PRIMARY = {91, 189, 10107, 11600, 11602, 13435, 13436}  # server codes of a step-down or shutdown
 
 
@@ -121,6 +123,13 @@ class Write(NamedTuple):
     document: Document
     is_update: bool = False
 
+    @property
+    def due_at(self) -> datetime | None:
+        """Return the deadline that is written, if there is one."""
+        about = self.document["$set"] if self.is_update else self.document
+        found: datetime | None = about.get("due_at")
+        return found
+
     def operation(self, change: Change[Any]) -> Any:
         if not change.base_version:
             return InsertOne(self.document)
@@ -142,6 +151,8 @@ class MongoStore(Generic[S]):
         self._shape = shape
         self._adapter: TypeAdapter[S] = TypeAdapter(shape.state)
         self._private = {fact.type: fact for fact in shape.private}
+        self._nothing_due_before: datetime | None = None
+        self._saved = 0  # how often deadlines were written
 
     def blank(self, key: Key) -> S:
         return self._shape.blank(key)
@@ -272,13 +283,24 @@ class MongoStore(Generic[S]):
         by = uuid4().hex  # whose write of a version it is: another one's may hold the same last event
         for write in writes:
             (write.document["$set"] if write.is_update else write.document)["by"] = by
-        with guarded():
-            if evicted:
-                await self._applied.bulk_write(evicted, ordered=False)
-            if len(changes) == 1:
-                return await self._write_one(changes[0], writes[0])
-            operations = [write.operation(change) for change, write in zip(changes, writes, strict=True)]
-            return await self._write_guarded(changes, operations, by)
+        try:
+            with guarded():
+                if evicted:
+                    await self._applied.bulk_write(evicted, ordered=False)
+                if len(changes) == 1:
+                    return await self._write_one(changes[0], writes[0])
+                operations = [write.operation(change) for change, write in zip(changes, writes, strict=True)]
+                return await self._write_guarded(changes, operations, by)
+        finally:
+            self._expect(write.due_at for write in writes)
+
+    def _expect(self, deadlines: Iterable[datetime | None]) -> None:
+        """Look again when the first of these comes, which may have been written."""
+        first = min((each for each in deadlines if each is not None), default=None)
+        if first is not None:
+            self._saved += 1
+            if self._nothing_due_before is not None:
+                self._nothing_due_before = min(self._nothing_due_before, first)
 
     async def _write_one(self, change: Change[S], write: "Write") -> set[Key]:
         """Write without what a bulk of writes costs more."""
@@ -338,9 +360,23 @@ class MongoStore(Generic[S]):
                 await self.collection.bulk_write(operations, ordered=False)
 
     async def due(self, now: datetime, limit: int) -> list[tuple[Key, int]]:
+        """
+        Return whose deadline has come, the earliest first.
+
+        The database is asked as seldom as can be: what this process writes it knows, and others, who keep
+        time themselves, may be `LOOK_AHEAD` late here.
+        """
+        if self._nothing_due_before is not None and now < self._nothing_due_before:
+            return []
+        saved, until = self._saved, now + LOOK_AHEAD
         with guarded():
-            cursor = self.collection.find({"due_at": {"$lte": now}}, {"v": 1}).sort("due_at", 1).limit(limit)
-            return [(key_of(row["_id"]), row["v"]) for row in await cursor.to_list(None)]
+            where = {"due_at": {"$lte": until}}
+            cursor = self.collection.find(where, {"v": 1, "due_at": 1}).sort("due_at", 1).limit(limit)
+            rows = await cursor.to_list(None)
+        come = [row for row in rows if row["due_at"] <= now]
+        if saved == self._saved:
+            self._nothing_due_before = now if come else rows[0]["due_at"] if rows else until
+        return [(key_of(row["_id"]), row["v"]) for row in come]
 
     async def with_untold(self, before: datetime, limit: int) -> list[Key]:
         with guarded():

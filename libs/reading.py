@@ -59,10 +59,17 @@ class Bus(Protocol):
         keeps_dead_letters_of: Collection[str] = (),
         tenants: Collection[str] = (),
         batch: int = ...,
+        patient: bool = False,
     ) -> None: ...
 
     async def consume_records(
-        self, group: str, topics: Collection[str], handle: HandleRecords, *, batch: int = ...
+        self,
+        group: str,
+        topics: Collection[str],
+        handle: HandleRecords,
+        *,
+        batch: int = ...,
+        patient: bool = False,
     ) -> None: ...
 
 

@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     kafka_partitions: int = 3
     kafka_replication: int = 1
     kafka_fetch_wait_ms: int = 20
+    kafka_patient_wait_ms: int = 250  # of readers that nobody waits for
     kafka_compression: Literal["none", "lz4", "zstd"] = "zstd"
     kafka_session_timeout_ms: int = 6000
     kafka_client_config: str = ""  # JSON of aiokafka's security settings (TLS, SASL)

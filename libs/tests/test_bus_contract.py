@@ -38,14 +38,20 @@ async def make_bus(request: pytest.FixtureRequest) -> MakeBus:
 
 
 @asynccontextmanager
-async def reading(a_bus: Bus, group: str) -> AsyncIterator[list[AnyEvent]]:
+async def reading(a_bus: Bus, group: str, *, patient: bool = False) -> AsyncIterator[list[AnyEvent]]:
     seen: list[AnyEvent] = []
 
     async def handle(events: Sequence[AnyEvent]) -> None:
         seen.extend(events)
 
     task = asyncio.create_task(
-        a_bus.consume(group, [visitor.PageViewed], handle, keeps_dead_letters_of=["trunkline.visitor"])
+        a_bus.consume(
+            group,
+            [visitor.PageViewed],
+            handle,
+            keeps_dead_letters_of=["trunkline.visitor"],
+            patient=patient,
+        )
     )
     try:
         yield seen
@@ -61,11 +67,12 @@ async def until(condition: Callable[[], bool], timeout_s: float = 15) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_it_gives_what_was_published_in_order_by_key(make_bus: MakeBus) -> None:
+@pytest.mark.parametrize("patient", [False, True])
+async def test_it_gives_what_was_published_in_order_by_key(make_bus: MakeBus, patient: bool) -> None:
     mine = uuid.uuid4().hex[:6]
     sent = [page(f"{mine}-{n % 3}", n) for n in range(300)]
 
-    async with make_bus() as a_bus, reading(a_bus, f"g-{mine}") as seen:
+    async with make_bus() as a_bus, reading(a_bus, f"g-{mine}", patient=patient) as seen:
         await a_bus.publish(sent)
         await until(lambda: sum(e.key.startswith(mine) for e in seen) >= 300)
 

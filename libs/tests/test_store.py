@@ -125,3 +125,41 @@ async def test_it_refuses_the_loser_also_where_both_end_with_the_same_event(sett
         states = await store.load(keys)
     assert refused == [set(), set(keys)]
     assert {stored.state.pages for stored in states.values()} == {("/winner",)}
+
+
+async def test_it_knows_its_own_deadlines_at_once_and_those_of_others_a_moment_later(
+    settings: Settings,
+) -> None:
+    now = clock.now().replace(microsecond=0)
+    key, other = Key("acme", "v"), Key("acme", "w")
+
+    def until(at: Key, seconds: float) -> Change[Trail]:
+        return Change(at, 0, Stored(Trail(due=now + timedelta(seconds=seconds)), 1))
+
+    async with mongo.connect(settings.mongo_url, settings.database_of("t")) as database:
+        ours, theirs = MongoStore(database, SHAPE), MongoStore(database, SHAPE)
+        await ours.create_indexes()
+        asked = [await ours.due(now, 10)]
+        await ours.save([until(key, 0.4)])
+        asked += [await ours.due(now + timedelta(seconds=each), 10) for each in (0.3, 0.4)]
+        await ours.save([Change(key, 1, Stored(Trail(), 2))])
+        asked.append(await ours.due(now + timedelta(seconds=0.5), 10))
+        await theirs.save([until(other, 0.6)])
+        late = await ours.due(now + timedelta(seconds=0.5) + mongo.LOOK_AHEAD, 10)
+
+    assert asked == [[], [], [(key, 1)], []]
+    assert late == [(other, 1)]
+
+
+async def test_it_asks_for_deadlines_no_more_often_than_they_can_come(settings: Settings) -> None:
+    now = clock.now()
+    async with mongo.connect(settings.mongo_url, settings.database_of("t")) as database:
+        store = MongoStore(database, SHAPE)
+        await store.create_indexes()
+        await store.due(now, 10)
+        # What nobody is told of: it is found only when the store is asked again.
+        await store.collection.insert_one({"_id": "acme/x", "v": 1, "due_at": now})
+
+        soon, later = [await store.due(now + timedelta(seconds=each), 10) for each in (0.9, 1.0)]
+
+    assert (soon, later) == ([], [(Key("acme", "x"), 1)])

@@ -56,7 +56,11 @@ async def main() -> None:
                 "analytics",
                 settings.health_port_of("analytics"),
                 kafka.consume(
-                    "analytics", WANTED, pause.reader(counting.handle), keeps_dead_letters_of=KEEPS
+                    "analytics",
+                    WANTED,
+                    pause.reader(counting.handle),
+                    keeps_dead_letters_of=KEEPS,
+                    patient=True,
                 ),
                 archive.run(
                     kafka,

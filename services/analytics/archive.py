@@ -109,5 +109,5 @@ async def run(
     archive = Archive(objects, journal, now, flush_s)
     compaction = Compaction(objects, journal)
     async with asyncio.TaskGroup() as group:
-        group.create_task(bus.consume_records(GROUP, ALL_TOPICS, archive.handle, batch=BATCH))
+        group.create_task(bus.consume_records(GROUP, ALL_TOPICS, archive.handle, batch=BATCH, patient=True))
         group.create_task(do_when_elected(election, COMPACTION, compaction.run, compact_every_s))

@@ -57,7 +57,7 @@ async def main() -> None:
             await service.run(
                 "audit",
                 settings.health_port_of("audit"),
-                kafka.consume_records(GROUP, READ, auditing.handle),
+                kafka.consume_records(GROUP, READ, auditing.handle, patient=True),
                 service.keep_time(
                     [
                         progress,

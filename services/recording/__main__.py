@@ -70,6 +70,7 @@ async def main() -> None:
                     WANTED,
                     Handler(apply_transcripts, transcripts, clock.now),
                     keeps_dead_letters_of=KEEPS_DEAD_LETTERS_OF,
+                    patient=True,
                 ),
                 service.keep_time([keeper, apply_recordings, apply_accesses], clock.now),
                 ready=partial(mongo.ping, database),

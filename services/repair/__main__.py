@@ -47,7 +47,9 @@ async def main() -> None:
             await service.run(
                 "repair",
                 settings.health_port_of("repair"),
-                kafka.consume_records(GROUP, DEAD_LETTER_TOPICS, pause.reader(handler(apply, clock.now))),
+                kafka.consume_records(
+                    GROUP, DEAD_LETTER_TOPICS, pause.reader(handler(apply, clock.now)), patient=True
+                ),
                 service.keep_time([pause.timed(apply)], clock.now),
                 pause.watch(),
                 ready=partial(mongo.ping, database),

@@ -48,7 +48,10 @@ async def main() -> None:
                     keeps_dead_letters_of=("trunkline.queue",),
                 ),
                 the_bus.consume(
-                    surveys.GROUP, surveys.WANTED, surveys.handler(decisions, the_bus, clock.now)
+                    surveys.GROUP,
+                    surveys.WANTED,
+                    surveys.handler(decisions, the_bus, clock.now),
+                    patient=True,
                 ),
                 service.keep_time([matching, apply_strategy], clock.now),
                 ready=partial(mongo.ping, database),

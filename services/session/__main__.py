@@ -63,7 +63,7 @@ async def main() -> None:
                     handler,
                     keeps_dead_letters_of=handlers.KEEPS_DEAD_LETTERS_OF,
                 ),
-                kafka.consume(journal.GROUP, journal.KEPT, pause.reader(lines)),
+                kafka.consume(journal.GROUP, journal.KEPT, pause.reader(lines), patient=True),
                 pause.watch(),
                 service.keep_time([apply_sessions, apply_contexts], clock.now),
                 ready=partial(mongo.ping, database),

@@ -44,7 +44,7 @@ async def main() -> None:
             await service.run(
                 "workflow",
                 settings.health_port_of("workflow"),
-                the_bus.consume("workflow", WANTED, handler(apply, note, now)),
+                the_bus.consume("workflow", WANTED, handler(apply, note, now), patient=True),
                 service.keep_time([apply, note], now),
                 ready=partial(mongo.ping, database),
                 host=settings.host,
