@@ -6,6 +6,7 @@ have ids that follow from their cause. So an event that comes again changes noth
 between saving and telling leaves facts behind that its successor, or the sweeper, tells.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ Tell = Callable[[Sequence[AnyEvent]], Awaitable[None]]
 Pairs = Iterable[tuple[Key, AnyEvent]]
 
 ATTEMPTS = 8
+SHARE = 100  # aggregates of a batch that are decided and saved together
 UNTOLD_AFTER = timedelta(seconds=5)  # long past any batch in hand
 
 
@@ -69,27 +71,46 @@ class Apply(Generic[S]):
             wanted: dict[Key, list[AnyEvent]] = {}
             for key, event in pairs:
                 wanted.setdefault(key, []).append(event)
+            if len(wanted) < 2 * SHARE:
+                return await self._save_and_tell(wanted, now)
+            # While the store writes one share of a large batch, another is decided.
+            keys = list(wanted)
+            shares = [
+                {key: wanted[key] for key in keys[start : start + SHARE]}
+                for start in range(0, len(keys), SHARE)
+            ]
+            done = await asyncio.gather(
+                *(self._save_and_tell(share, now) for share in shares), return_exceptions=True
+            )
             results: dict[Key, Stored[S]] = {}
-            for attempt in range(ATTEMPTS):
-                if not wanted:
-                    return results
-                if attempt > 1:  # the first refusal may only say that what was remembered is old
-                    await self._wait(attempt - 1)
-                async with self._hold(wanted.keys()):
-                    recent = {key: self._recent.pop(key) for key in wanted if key in self._recent}
-                    try:
-                        refused, facts = await self._attempt(wanted, recent, now, results)
-                    except Exception:
-                        if not recent:
-                            raise
-                        continue  # it may have been decided on what is no longer so: ask the store
-                    if facts:
-                        await self._tell(facts)
-                    self._note(results, wanted.keys() - refused)
-                wanted = {key: events for key, events in wanted.items() if key in refused}
-            if wanted:
-                raise Unavailable("contended", "others keep changing the same aggregates")
+            for each in done:
+                if isinstance(each, BaseException):  # only now, when no share is being written any more
+                    raise each
+                results |= each
             return results
+
+    async def _save_and_tell(self, wanted: dict[Key, list[AnyEvent]], now: datetime) -> dict[Key, Stored[S]]:
+        results: dict[Key, Stored[S]] = {}
+        for attempt in range(ATTEMPTS):
+            if not wanted:
+                return results
+            if attempt > 1:  # the first refusal may only say that what was remembered is old
+                await self._wait(attempt - 1)
+            async with self._hold(wanted.keys()):
+                recent = {key: self._recent.pop(key) for key in wanted if key in self._recent}
+                try:
+                    refused, facts = await self._attempt(wanted, recent, now, results)
+                except Exception:
+                    if not recent:
+                        raise
+                    continue  # it may have been decided on what is no longer so: ask the store
+                if facts:
+                    await self._tell(facts)
+                self._note(results, wanted.keys() - refused)
+            wanted = {key: events for key, events in wanted.items() if key in refused}
+        if wanted:
+            raise Unavailable("contended", "others keep changing the same aggregates")
+        return results
 
     def _note(self, results: Mapping[Key, Stored[S]], done: Collection[Key]) -> None:
         """Remember what is saved and told."""

@@ -274,9 +274,7 @@ class MongoStore(Generic[S]):
 
     async def _save(self, changes: Sequence[Change[S]], writes: Sequence["Write"]) -> set[Key]:
         evicted = [
-            UpdateOne(
-                {"_id": f"{change.key}/{event_id}"}, {"$setOnInsert": {"k": str(change.key)}}, upsert=True
-            )
+            {"_id": f"{change.key}/{event_id}", "k": str(change.key)}
             for change in changes
             for event_id in change.evicted_ids
         ]
@@ -285,8 +283,7 @@ class MongoStore(Generic[S]):
             (write.document["$set"] if write.is_update else write.document)["by"] = by
         try:
             with guarded():
-                if evicted:
-                    await self._applied.bulk_write(evicted, ordered=False)
+                await insert_new(self._applied, evicted)
                 if len(changes) == 1:
                     return await self._write_one(changes[0], writes[0])
                 operations = [write.operation(change) for change, write in zip(changes, writes, strict=True)]

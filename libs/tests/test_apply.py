@@ -319,3 +319,34 @@ async def test_it_refuses_two_facts_of_one_id() -> None:
 
     with pytest.raises(AssertionError, match="tell them apart"):
         await Apply(whole.store, careless, whole.tell, "/test")([(KEY, page(1))], NOON)
+
+
+@pytest.mark.parametrize("plan", [[], [1], [2], [3], [4], [1, 2]])
+async def test_it_saves_large_batches_in_shares_and_fails_only_when_no_share_is_in_hand(
+    plan: list[int],
+) -> None:
+    broken, sound = Broken(plan), Broken([])
+    pairs = [(Key("acme", f"v{number % 250}"), page(number)) for number in range(2 * 250)]
+
+    async def give(whole: Broken) -> int:
+        tries = 0
+        apply = Apply(whole.store, decide, whole.tell, "/test")
+        while True:
+            tries += 1
+            try:
+                found = await apply(pairs, NOON)
+            except Unavailable:
+                assert not apply._hold._held
+                continue
+            assert len(found) == 250
+            return tries
+
+    tries = [await give(broken), await give(sound)]
+
+    assert tries == [2 if plan else 1, 1]
+    keys = {key for key, _ in pairs}
+    assert {key: each.state for key, each in (await broken.store.load(keys)).items()} == {
+        key: each.state for key, each in (await sound.store.load(keys)).items()
+    }
+    assert {each.id for each in broken.told} == {each.id for each in sound.told}
+    assert len({each.id for each in sound.told}) == len(sound.told) == len(pairs)
