@@ -222,6 +222,7 @@ class SimBus:
         keeps_dead_letters_of: Collection[str] = (),
         tenants: Collection[str] = (),
         batch: int = 500,
+        patient: bool = False,
     ) -> None:
         reading = Reading(wanted, frozenset(keeps_dead_letters_of), frozenset(tenants), group)
 
@@ -234,7 +235,13 @@ class SimBus:
         await self.consume_records(group, reading.topics, handle_records, batch=batch)
 
     async def consume_records(
-        self, group: str, topics: Collection[str], handle: HandleRecords, *, batch: int = 500
+        self,
+        group: str,
+        topics: Collection[str],
+        handle: HandleRecords,
+        *,
+        batch: int = 500,
+        patient: bool = False,
     ) -> None:
         of = self._broker.group(group)
         while True:

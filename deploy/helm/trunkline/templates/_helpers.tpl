@@ -75,6 +75,7 @@ TRUNKLINE_KAFKA_PARTITIONS: {{ .Values.kafka.partitions | int | quote }}
 TRUNKLINE_KAFKA_REPLICATION: {{ .Values.kafka.replication | int | quote }}
 TRUNKLINE_KAFKA_COMPRESSION: {{ .Values.kafka.compression | quote }}
 TRUNKLINE_KAFKA_FETCH_WAIT_MS: {{ .Values.kafka.fetchWaitMs | int | quote }}
+TRUNKLINE_KAFKA_PATIENT_WAIT_MS: {{ .Values.kafka.patientWaitMs | int | quote }}
 TRUNKLINE_KAFKA_SESSION_TIMEOUT_MS: {{ .Values.kafka.sessionTimeoutMs | int | quote }}
 TRUNKLINE_MONGO_DATABASE_PREFIX: {{ .Values.mongo.databasePrefix | quote }}
 TRUNKLINE_OBJECT_STORE_URL: {{ required "objectStore.url: s3://bucket/prefix is required" .Values.objectStore.url | quote }}
