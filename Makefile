@@ -8,7 +8,8 @@ CODE   := libs services gateway deploy/dev tests
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-.PHONY: help setup up down status logs demo audit replay refill replay-dlq dead-letters rebuild what-if \
+.PHONY: help setup up down status logs demo audit config-export config-import replay refill replay-dlq dead-letters \
+        rebuild what-if \
         test check unit integration faults attacks simulate simulate-mutations bench lint types imports generated \
         format proto schemas catalogue locks image e2e helm
 
@@ -41,6 +42,13 @@ audit: ## say whether every contact is accounted for: TENANT=demo; ends with 1 i
 
 replay: setup ## publish a call log as events: CALLS=calls.tsv MAPPING=mapping.yaml OPTIONS="--speed 60"
 	@$(RUN) services.channels.call_log "$(CALLS)" $(if $(MAPPING),--mapping "$(MAPPING)") $(OPTIONS)
+
+config-export: ## write what is configured for routing into a file: TENANT=demo FILE=routing.yaml
+	@$(RUN) deploy.dev.configuration export "$(FILE)" $(if $(TENANT),--tenant "$(TENANT)") $(if $(URL),--url "$(URL)")
+
+config-import: ## take such a file over, or say what it changes: TENANT=demo FILE=routing.yaml DRY_RUN=1 PRUNE=1
+	@$(RUN) deploy.dev.configuration import "$(FILE)" $(if $(TENANT),--tenant "$(TENANT)") \
+	  $(if $(URL),--url "$(URL)") $(if $(DRY_RUN),--dry-run) $(if $(PRUNE),--prune)
 
 refill: setup ## write archived events into empty topics: FROM=file:///archive TO=host:9092
 	@$(RUN) services.analytics.refill $(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)")

@@ -37,6 +37,7 @@ RESOURCES = (
     "reports",
     "audit",
     "routing",
+    "configuration",
     "strategies",
     "flows",
     "dead_letters",

@@ -20,8 +20,3 @@ def interaction_journey(tenant: str, interaction_id: str) -> str:
 def agent_journey(tenant: str, agent_id: str) -> str:
     """Return the journey of an agent's own doings, which belong to no customer's."""
     return follow_id(f"{tenant}/agent/{agent_id}", "journey")
-
-
-def pool_journey(tenant: str, pool_id: str) -> str:
-    """Return the journey of how a pool is set up."""
-    return follow_id(f"{tenant}/pool/{pool_id}", "journey")

@@ -16,6 +16,7 @@ from libs.errors import Exhausted
 BODY = 256 * 1024
 EVENTS_BODY = 1024 * 1024
 CSV_BODY = 4 * 1024 * 1024
+CONFIGURATION_BODY = 2 * 1024 * 1024
 FRAME = 64 * 1024
 BLOCKS = 100  # events are granted by the hundredth of a limit: asking for each would cost too much
 
@@ -126,6 +127,8 @@ def body_limits(settings: GatewaySettings) -> Callable[[str], int]:
             return EVENTS_BODY
         if path == "/v1/customers/import":
             return CSV_BODY
+        if path == "/v1/routing/configuration":
+            return CONFIGURATION_BODY
         return settings.gateway_largest_upload if path == "/v1/recordings" else BODY
 
     return limit_of

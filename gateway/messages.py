@@ -26,6 +26,7 @@ _EXAMPLES: tuple[tuple[str, str], ...] = (
     ("channel", "chat"), ("language", "zh-CN"), ("entry_point", "web-chat"), ("media_type", "audio/wav"),
     ("sha256", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
     ("status", "open"), ("priority", "normal"), ("presence", "ready"), ("dimension", "queue"),
+    ("section", "skills"), ("item_id", "service"), ("change", "changed"), ("field", "name"),
     ("kind", "phone"), ("value", "+8613800000001"), ("en", "Customer service"), ("zh", "客户服务"),
 )  # fmt: skip
 

@@ -56,6 +56,7 @@ TAGS = (
     ("reports", "Figures, live and by interval."),
     ("audit", "Whether every contact is accounted for."),
     ("routing", "Queues, agents and why a contact went where it went."),
+    ("configuration", "Queues, agents, skills, calendars and reasons: as one file, and one by one."),
     ("strategies", "How contacts find their agents."),
     ("flows", "Self-service."),
     ("dead letters", "Records that were set aside: looked at, repaired, replayed once or discarded."),

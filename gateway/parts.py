@@ -28,6 +28,7 @@ from libs.rpc.crm_context.v1.crm_context_pb2_grpc import CrmContextServiceStub
 from libs.rpc.ivr.v1.ivr_pb2_grpc import IvrServiceStub
 from libs.rpc.recording.v1.recording_pb2_grpc import RecordingServiceStub
 from libs.rpc.repair.v1.repair_pb2_grpc import RepairServiceStub
+from libs.rpc.routing.v1.configuration_pb2_grpc import ConfigurationServiceStub
 from libs.rpc.routing.v1.routing_pb2_grpc import RoutingServiceStub
 from libs.rpc.session.v1.session_pb2_grpc import SessionServiceStub
 from libs.rpc.workflow.v1.workflow_pb2_grpc import WorkflowServiceStub
@@ -40,6 +41,7 @@ class Services:
 
     session: SessionServiceStub
     routing: RoutingServiceStub
+    configuration: ConfigurationServiceStub
     ivr: IvrServiceStub
     crm_context: CrmContextServiceStub
     workflow: WorkflowServiceStub
@@ -58,9 +60,11 @@ async def services(settings: GatewaySettings, now: Now) -> AsyncIterator[Service
             opened = rpc_client.channel(address, settings.service_secret, "gateway", now)
             return await stack.enter_async_context(opened)
 
+        routing = await channel(settings.routing_address)
         yield Services(
             SessionServiceStub(await channel(settings.session_address)),
-            RoutingServiceStub(await channel(settings.routing_address)),
+            RoutingServiceStub(routing),
+            ConfigurationServiceStub(routing),
             IvrServiceStub(await channel(settings.ivr_address)),
             CrmContextServiceStub(await channel(settings.crm_context_address)),
             WorkflowServiceStub(await channel(settings.workflow_address)),

@@ -90,6 +90,13 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "move_contact": LEADS,
     "direct_contact": LEADS,
     "take_back_contact": LEADS,
+    # what is configured, as files and one by one
+    "export_configuration": frozenset({MANAGER, ADMIN}),
+    "import_configuration": ADMINS,
+    "list_configured_items": EVERY_STAFF,
+    "get_configured_item": EVERY_STAFF,
+    "put_configured_item": frozenset({MANAGER, ADMIN}),
+    "remove_configured_item": frozenset({MANAGER, ADMIN}),
     # strategies
     "list_strategies": EVERY_STAFF,
     "get_strategy": EVERY_STAFF,

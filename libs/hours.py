@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
 
 from libs.events.base import Short
 
@@ -27,6 +27,11 @@ class Calendar(BaseModel):
     @classmethod
     def _is_known(cls, name: str) -> str:
         return known_zone(name)
+
+    @field_serializer("holidays")
+    def _in_order(self, holidays: frozenset[date]) -> list[date]:
+        """Return them in one order, so that equal calendars give equal bytes."""
+        return sorted(holidays)
 
 
 def known_zone(name: str) -> str:

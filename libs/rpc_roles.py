@@ -19,8 +19,9 @@ _GUARDIANS = _AUTHORS | {QA}
 _WITH_CUSTOMER = _STAFF | {CUSTOMER}
 
 
-def _of(service: str, **methods: frozenset[str]) -> dict[str, frozenset[str]]:
-    name = "".join(word.capitalize() for word in service.split("_"))
+def _of(service: str, kind: str = "", **methods: frozenset[str]) -> dict[str, frozenset[str]]:
+    """Return the methods of a service by their full names; `kind` is its name where it has a second one."""
+    name = kind or "".join(word.capitalize() for word in service.split("_"))
     return {f"trunkline.{service}.v1.{name}Service/{method}": roles for method, roles in methods.items()}
 
 
@@ -57,6 +58,16 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         ValidateStrategy=_AUTHORS,
         PublishStrategy=_AUTHORS,
         RollBackStrategy=_AUTHORS,
+    ),
+    **_of(
+        "routing",
+        "Configuration",
+        ExportConfiguration=_AUTHORS,
+        ImportConfiguration=_ADMINS,
+        ListItems=_EVERY_STAFF,
+        GetItem=_EVERY_STAFF,
+        PutItem=_AUTHORS,
+        RemoveItem=_AUTHORS,
     ),
     **_of(
         "ivr",

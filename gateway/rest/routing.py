@@ -1,22 +1,25 @@
 """Queues, agents and contacts: how they stand, how they are set up, why a contact went where it went."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from fastapi import Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from gateway.asking import Ask, Cursor, Limit, Name, NameQuery, accepted, answer
+from gateway.asking import Ask, Cursor, Limit, Name, NameQuery, accepted, answer, json_answer
 from gateway.auth import DEFAULT_POOL
 from gateway.conversation import Conversation
-from gateway.journeys import agent_journey, interaction_journey, pool_journey
+from gateway.journeys import agent_journey, interaction_journey
 from gateway.openapi import body, gives, takes
 from gateway.rest import router
 from libs.errors import Invalid, NotFound, Violation
 from libs.events import queue
 from libs.events.base import Channel, Fact, Id, Language, OptionalId, Short
+from libs.rpc.routing.v1 import configuration_pb2 as config_pb
 from libs.rpc.routing.v1 import routing_pb2 as pb
 from libs.stored import Key
+from libs.structs import struct_of
 
 routes = router("routing")
 ON_THE_BUS = "The change is on the bus; routing follows it in order."
@@ -75,6 +78,7 @@ class AgentBody(BaseModel):
     attributes: queue.Attributes = {}
     interrupts: dict[Channel, Annotated[tuple[Channel, ...], Field(max_length=8)]] = {}
     schedule: queue.Schedule = queue.Schedule()
+    calendar: OptionalId = ""  # a configured calendar in the place of a schedule
 
 
 class StateBody(BaseModel):
@@ -142,8 +146,28 @@ async def estimate_wait(
 @routes.put("/queues/{queue_id}", operation_id="put_queue", **takes(ON_THE_BUS))
 async def put_queue(ask: Ask, queue_id: Name, settings: QueueBody) -> Response:
     """Create or change a queue."""
-    fact = queue.QueueConfigured(queue_id=queue_id, **settings.model_dump())
-    return accepted(await ask.tell(fact, pool_journey(ask.principal.tenant, settings.pool_id)))
+    return await _put(ask, "queues", queue_id, settings)
+
+
+async def _put(
+    ask: Ask,
+    section: str,
+    item_id: str,
+    settings: QueueBody | AgentBody,
+    more: Mapping[str, str] | None = None,
+) -> Response:
+    """Put an item into the configuration, which tells its pool; return that it is on its way there."""
+    document = settings.model_dump(mode="json", exclude={"pool_id", "calendar"})
+    request = config_pb.PutItemRequest(
+        section=section,
+        pool_id=settings.pool_id,
+        item_id=item_id,
+        document=struct_of({**document, **(more or {})}),
+        expected_version=ask.expected_version,
+        request_id=ask.request_id,
+    )
+    made = await ask.services.configuration.PutItem(request)
+    return json_answer({"event_id": made.change_id, "status": "accepted"}, 202)
 
 
 @routes.get("/agents", operation_id="list_agents", **gives(pb.Agent, listed=True))
@@ -177,8 +201,8 @@ async def get_agent(ask: Ask, agent_id: Name) -> Response:
 @routes.put("/agents/{agent_id}", operation_id="put_agent", **takes(ON_THE_BUS))
 async def put_agent(ask: Ask, agent_id: Name, settings: AgentBody) -> Response:
     """Create or change an agent."""
-    fact = queue.AgentConfigured(agent_id=agent_id, **settings.model_dump())
-    return accepted(await ask.tell(fact, pool_journey(ask.principal.tenant, settings.pool_id)))
+    works: dict[str, str] = {"schedule": settings.calendar} if settings.calendar else {}
+    return await _put(ask, "agents", agent_id, settings, works)
 
 
 @routes.post("/agents/{agent_id}/state", operation_id="set_agent_state", **takes(ON_THE_BUS))

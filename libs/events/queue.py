@@ -8,7 +8,7 @@ is the id of its interaction.
 from datetime import date
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AwareDatetime, Field, field_validator, model_validator
+from pydantic import AwareDatetime, Field, field_serializer, field_validator, model_validator
 
 from libs.events.base import Channel, Fact, Id, Language, OptionalId, Part, Short, Text
 from libs.hours import known_zone
@@ -120,6 +120,11 @@ class Schedule(Part):
     shifts: Annotated[tuple[Shift, ...], Field(max_length=50)] = ()
     days_off: Annotated[tuple[date, ...], Field(max_length=400)] = ()
 
+    @field_serializer("days_off")
+    def _as_text(self, days: tuple[date, ...]) -> tuple[str, ...]:
+        """Return days as no database has them otherwise: it knows moments only."""
+        return tuple(day.isoformat() for day in days)
+
     @field_validator("time_zone")
     @classmethod
     def _is_known(cls, name: str) -> str:
@@ -141,6 +146,35 @@ class AgentConfigured(_AgentFact):
     # Voice and video exclude all else, except: a call may be offered while he holds nothing but these.
     interrupts: dict[Channel, Annotated[tuple[Channel, ...], Field(max_length=8)]] = {}
     schedule: Schedule = Schedule()  # outside it he is offered nothing, unless a supervisor made him ready
+    calendar: OptionalId = ""  # the configured calendar that `schedule` is, where it is one
+
+
+class QueueRemoved(_PoolFact):
+    """An administrator removed a queue; it takes nobody any more, and goes when its last contact has."""
+
+    type: ClassVar[str] = "trunkline.queue.queue_removed.v1"
+    queue_id: Id
+
+
+class AgentRemoved(_AgentFact):
+    """An administrator removed an agent; if he is signed in, he is signed out."""
+
+    type: ClassVar[str] = "trunkline.queue.agent_removed.v1"
+
+
+class Reason(Part):
+    """Why an agent may be not ready."""
+
+    reason_id: Id
+    name: Short = ""
+    name_zh: Short = ""
+
+
+class ReasonsConfigured(_PoolFact):
+    """The reasons that the agents of the pool may be not ready for, all of them; none: any reason will do."""
+
+    type: ClassVar[str] = "trunkline.queue.reasons_configured.v1"
+    reasons: Annotated[tuple[Reason, ...], Field(max_length=200)] = ()
 
 
 class ContactQueued(_ContactFact):

@@ -5,14 +5,17 @@ from functools import partial
 
 from libs import bus, clock, mongo, service, telemetry
 from libs.apply import Apply
+from libs.rpc.routing.v1.configuration_pb2_grpc import add_ConfigurationServiceServicer_to_server
 from libs.rpc.routing.v1.routing_pb2_grpc import add_RoutingServiceServicer_to_server
 from libs.rpc_server import serve
 from services.routing import surveys
+from services.routing.domain.configuration import changing
 from services.routing.domain.strategy import publishing
 from services.routing.handlers import GROUP, SOURCE, WANTED, Matching, handler, teller
 from services.routing.rpc import RoutingService
+from services.routing.rpc_configuration import ConfigurationService
 from services.routing.settings import Settings
-from services.routing.store import MongoDecisions, MongoPools, MongoStrategies
+from services.routing.store import MongoConfigurations, MongoDecisions, MongoPools, MongoStrategies
 
 
 async def main() -> None:
@@ -25,14 +28,19 @@ async def main() -> None:
         pools = MongoPools(database)
         decisions = MongoDecisions(database, settings.routing_decisions_kept_days)
         strategies = MongoStrategies(database)
-        for each in (pools, decisions, strategies):
+        configurations = MongoConfigurations(database)
+        for each in (pools, decisions, strategies, configurations):
             await each.create_indexes()
         apply_strategy = Apply(strategies, publishing.decide, the_bus.publish, SOURCE)
         matching = Matching(pools, teller(the_bus, decisions))
         answers = RoutingService(pools, decisions, strategies, apply_strategy, clock.now)
-        register = partial(add_RoutingServiceServicer_to_server, answers)
+        apply_configuration = Apply(configurations, changing.decide, the_bus.publish, SOURCE)
+        configuring = ConfigurationService(
+            configurations, apply_configuration, strategies, apply_strategy, pools, clock.now
+        )
         async with serve(
-            register,
+            partial(add_RoutingServiceServicer_to_server, answers),
+            partial(add_ConfigurationServiceServicer_to_server, configuring),
             port=settings.grpc_port_of("routing"),
             secret=settings.service_secret,
             now=clock.now,
@@ -53,7 +61,7 @@ async def main() -> None:
                     surveys.handler(decisions, the_bus, clock.now),
                     patient=True,
                 ),
-                service.keep_time([matching, apply_strategy], clock.now),
+                service.keep_time([matching, apply_strategy, apply_configuration], clock.now),
                 ready=partial(mongo.ping, database),
                 host=settings.host,
             )

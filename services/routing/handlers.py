@@ -22,6 +22,9 @@ STATES: tuple[State, ...] = ("ready", "offered", "busy", "wrap_up", "not_ready")
 WANTED = (
     queue.QueueConfigured,
     queue.AgentConfigured,
+    queue.QueueRemoved,
+    queue.AgentRemoved,
+    queue.ReasonsConfigured,
     queue.AgentRated,
     queue.StrategyPublished,
     queue.ContactQueued,

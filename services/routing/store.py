@@ -10,6 +10,7 @@ from libs.events.base import AnyEvent
 from libs.mongo import Database, IndexModel, MongoStore, Shape, guarded, insert_new
 from libs.mongo_journal import Division, JournalStore
 from libs.stored import Key, Store
+from services.routing.domain.configuration.changing import Configuration
 from services.routing.domain.model import Pool, due
 from services.routing.domain.strategy.publishing import StrategyRecord
 
@@ -22,6 +23,8 @@ STRATEGIES: Shape[StrategyRecord] = Shape(
     index=lambda record: {"strategy_id": record.strategy_id},
     indexes=(IndexModel([("tenant", 1), ("ix.strategy_id", 1)], name="strategy_id"),),
 )
+CONFIGURATIONS: Shape[Configuration] = Shape("configurations", Configuration, lambda key: Configuration())
+ConfigurationStore = Store[Configuration]
 LONGEST_LIST = 500  # decisions of one contact, pools of one tenant
 
 
@@ -41,6 +44,13 @@ class MongoPools(JournalStore[Pool]):
 
     async def of_tenant(self, tenant: str) -> list[Pool]:
         return await self.find(tenant, {}, sort=[("_id", 1)], limit=LONGEST_LIST)
+
+
+class MongoConfigurations(JournalStore[Configuration]):
+    """The configurations; what is put or removed in one is what is written."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, CONFIGURATIONS, Division(items=("items",)))
 
 
 class StrategyStore(Store[StrategyRecord], Protocol):

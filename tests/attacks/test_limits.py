@@ -14,7 +14,7 @@ import websockets
 from deploy.dev.ports import free_ports
 from deploy.dev.processes import LOOPBACK, Child, answers_http
 from deploy.dev.settings import ROOT
-from gateway.limits import BODY, CSV_BODY, EVENTS_BODY
+from gateway.limits import BODY, CONFIGURATION_BODY, CSV_BODY, EVENTS_BODY
 from tests.attacks.conftest import Target
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
@@ -112,6 +112,7 @@ async def test_no_tenant_tells_more_than_it_may(target: Target, strict: httpx.UR
         ("/v1/tickets", BODY, "application/json"),
         ("/v1/events", EVENTS_BODY, "application/cloudevents+json"),
         ("/v1/customers/import", CSV_BODY, "text/csv"),
+        ("/v1/routing/configuration", CONFIGURATION_BODY, "application/yaml"),
         ("/v1/recordings", UPLOAD, "audio/wav"),
         ("/oidc/token", BODY, "application/x-www-form-urlencoded"),
     ],

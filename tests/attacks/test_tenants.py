@@ -24,11 +24,14 @@ from tests.attacks.reading import plant, poison, records_of
 from tests.attacks.surface import Route, Rpc, gathered, nothing_in, sockets
 from tests.attacks.test_roles import reason_of
 from tests.attacks.tokens import EVERY_ROLE, NOBODY
+from tests.attacks.world import NAMELESS
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
 # Names that a tenant chooses itself: putting one that B has makes A's own, and B's stays as it is.
-OWN_NAMES = frozenset({"put_queue", "put_agent", "set_agent_state", "replace_customer"})
+OWN_NAMES = frozenset(
+    {"put_queue", "put_agent", "set_agent_state", "replace_customer", "put_configured_item"}
+)
 OWN_RPCS = frozenset({"trunkline.crm_context.v1.CrmContextService/Upsert"})
 # What changes by itself, or because somebody looked.
 MOVING = frozenset(
@@ -40,7 +43,6 @@ MOVING = frozenset(
         "list_dead_letter_audit",
     }
 )
-NAMELESS = frozenset({"pool_id", "key", "channel"})  # the same in every tenant
 COMMANDS = ("accept", "decline", "message", "end", "wrap_up", "transfer", "typing", "choose", "survey")
 VOLATILE = re.compile(
     r'"(trace_id|event_id|ticket_id|opened_at|updated_at|created_at|customer_id|version)":("[^"]*"|\d+)|T(-\w{4}){3}'

@@ -12,6 +12,7 @@ from tests.attacks.tokens import Mint
 from tests.integration.people import Person
 
 PATIENCE_S = 60.0
+NAMELESS = frozenset({"pool_id", "key", "channel", "section"})  # the same in every tenant
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class World:
     @property
     def secrets(self) -> list[str]:
         """Return all that betrays the tenant's data to others."""
-        named = [value for name, value in self.ids.items() if name not in ("pool_id", "key", "channel")]
+        named = [value for name, value in self.ids.items() if name not in NAMELESS]
         return [*self.canaries.values(), *named]
 
 
@@ -54,6 +55,9 @@ async def settle(world: World, door: Door, mint: Mint) -> None:
     await door.send("PUT", f"/v1/queues/{queue_id}", admin, queue)
     agent = {"name": say("agent"), "skills": {"service": 5}, "team": f"team-{mark}"}
     await door.send("PUT", f"/v1/agents/{world.agent_id}", admin, agent)
+    item_id = f"reason-{mark}"
+    path = f"/v1/routing/configuration/reasons/{item_id}"
+    await door.send("PUT", path, admin, {"name": say("reason")})
     flow = {
         "flow_id": flow_id,
         "name": {"en": say("flow")},
@@ -152,6 +156,8 @@ async def settle(world: World, door: Door, mint: Mint) -> None:
         decision_id=explained["decisions"][-1]["decision_id"],
         offer_id=offer["data"]["offer_id"],
         pool_id="main",
+        section="reasons",
+        item_id=item_id,
         key="step",
         channel="chat",
     )

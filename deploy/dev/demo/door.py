@@ -76,6 +76,10 @@ class Door:
     async def get(self, path: str, token: str, query: Mapping[str, str | int] | None = None) -> Json:
         return dict((await self._send("GET", path, token, params=dict(query or {}))).json())
 
+    async def get_text(self, path: str, token: str) -> str:
+        """Return a text, such as YAML."""
+        return (await self._send("GET", path, token)).text
+
     async def send(self, method: str, path: str, token: str, body: Any, **headers: str) -> Json:
         """Send JSON and return the answer; `body` is any JSON value."""
         content = json.dumps(body).encode()

@@ -50,6 +50,12 @@ def decide(pool: Pool, event: AnyEvent, now: datetime) -> tuple[Pool, Facts]:
             presence.queue_configured(turn, data)
         case queue.AgentConfigured() as data:
             presence.agent_configured(turn, data)
+        case queue.QueueRemoved() as data:
+            presence.queue_removed(turn, data)
+        case queue.AgentRemoved() as data:
+            presence.agent_removed(turn, data)
+        case queue.ReasonsConfigured() as data:
+            turn.reasons = tuple(each.reason_id for each in data.reasons)
         case queue.StrategyPublished() as data:
             strategies.published(turn, data)
         case queue.AgentRated() as data:

@@ -243,6 +243,8 @@ class Pool:
     at: datetime = BEGINNING
     estimate_at: datetime | None = None
     strategies: dict[str, Published] = field(default_factory=dict)  # the last published is the last
+    reasons: tuple[str, ...] = ()  # for being not ready; none: any will do
+    leaving: tuple[str, ...] = ()  # queues that go when their last contact has
     # Worked out from `agents`, never kept: who starts without it makes it anew.
     index: Annotated[Any, Field(exclude=True)] = field(default=None, compare=False, repr=False)
 

@@ -17,6 +17,7 @@ def queue_configured(turn: Turn, data: queue.QueueConfigured) -> None:
     if known is not None and known.config == data:
         return
     turn.put_queue(replace(known, config=data) if known else Queue(data))
+    turn.leaving = tuple(each for each in turn.leaving if each != data.queue_id)
     strategies.follow(turn, data.queue_id)
     for contact in list(turn.contacts.values()):
         if contact.state == "waiting" and contact.queue_id == data.queue_id:
@@ -38,6 +39,23 @@ def agent_configured(turn: Turn, data: queue.AgentConfigured) -> None:
         turn.tell(fact)
     if not data.enabled and turn.agents[data.agent_id].signed_in:
         sign_out(turn, turn.agents[data.agent_id])
+
+
+def queue_removed(turn: Turn, data: queue.QueueRemoved) -> None:
+    """Let a queue take nobody from now on, and go once nobody is in it; nobody who waits there is lost."""
+    known = turn.queues.get(data.queue_id)
+    if known is not None and data.queue_id not in turn.leaving:
+        turn.put_queue(replace(known, config=known.config.model_copy(update={"enabled": False})))
+        turn.leaving = (*turn.leaving, data.queue_id)
+
+
+def agent_removed(turn: Turn, data: queue.AgentRemoved) -> None:
+    """Let an agent go for good, whatever he has on his hands, as if he had signed out."""
+    agent = turn.agents.get(data.agent_id)
+    if agent is not None:
+        if agent.signed_in:
+            sign_out(turn, agent)
+        turn.gone.add(data.agent_id)
 
 
 def signed_in(turn: Turn, data: queue.AgentSignedIn) -> None:
@@ -108,8 +126,9 @@ def state_requested(turn: Turn, data: queue.AgentStateRequested) -> None:
     """
     Note what an agent wants; it takes effect when his hands are empty.
 
-    Asked by himself, an open offer stays with him; asked by a supervisor, it is withdrawn. Whom a supervisor
-    made ready works outside his schedule too, until he signs out.
+    Where reasons are configured, not ready takes one of them. Asked by himself, an open offer stays with him;
+    asked by a supervisor, it is withdrawn. Whom a supervisor made ready works outside his schedule too, until
+    he signs out.
     """
     agent = turn.agents.get(data.agent_id)
     if agent is None:
@@ -117,6 +136,9 @@ def state_requested(turn: Turn, data: queue.AgentStateRequested) -> None:
         return
     if not agent.signed_in:
         turn.refuse(data.by or data.agent_id, "not_signed_in")
+        return
+    if data.state == "not_ready" and turn.reasons and data.reason not in turn.reasons:
+        turn.refuse(data.by or data.agent_id, "agent_unavailable", _reasons_wanted(turn))
         return
     reason = data.reason if data.state == "not_ready" else ""
     by_another = data.by not in ("", data.agent_id)
@@ -126,3 +148,9 @@ def state_requested(turn: Turn, data: queue.AgentStateRequested) -> None:
         for held in agent.holds.values():
             if held.state == "offered":
                 offers.take_back(turn, held, "agent taken out by a supervisor")
+
+
+def _reasons_wanted(turn: Turn) -> str:
+    """Return the refusal of a reason that is none of the configured, as short as a fact has it."""
+    text = f"unknown_reason: one of {', '.join(turn.reasons)}"
+    return text if len(text) <= 256 else f"{text[:253]}..."

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from libs.events import agent as agents
 from libs.events import routing
 from libs.events.base import Facts, follow_id
-from services.routing.domain import announcing, match, together, waits
+from services.routing.domain import announcing, leaving, match, together, waits
 from services.routing.domain.decision import record_of
 from services.routing.domain.model import (
     ESTIMATES_EVERY_S,
@@ -265,8 +265,12 @@ class Turn(WorkingPool):
             before.at,
             self.estimate_at,
             self.strategies,
+            self.reasons,
+            self.leaving,
             Indexes(self._index, self._waiting),
         )
+        if self.gone or self.leaving:
+            after_all = leaving.without(after_all, self.gone)
         changed = after_all != before
         if self._index.mirrors is self._followed:
             self._catch_up()

@@ -59,6 +59,9 @@ class WorkingPool:
         self._followed = pool.agents  # what the index is in step with, but for the stale
         self._stale: set[str] = set()
         self.strategies = pool.strategies
+        self.reasons = pool.reasons
+        self.leaving = pool.leaving
+        self.gone: set[str] = set()  # agents who are no more when all is told
 
     # --- telling
 

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from libs.events import routing
 from libs.events.base import AnyEvent
 from libs.local import LocalStore
+from services.routing.domain.configuration.changing import Configuration
 from services.routing.domain.model import Pool
 from services.routing.domain.strategy.publishing import StrategyRecord
-from services.routing.store import POOLS, STRATEGIES, Decision
+from services.routing.store import CONFIGURATIONS, POOLS, STRATEGIES, Decision
 
 
 class LocalPools(LocalStore[Pool]):
@@ -25,6 +26,11 @@ class LocalStrategies(LocalStore[StrategyRecord]):
     async def listed(self, tenant: str, after: str, limit: int) -> list[StrategyRecord]:
         found = [stored.state for key, stored in self.kept.items() if key.tenant == tenant and key.id > after]
         return sorted(found, key=lambda each: each.strategy_id)[:limit]
+
+
+class LocalConfigurations(LocalStore[Configuration]):
+    def __init__(self) -> None:
+        super().__init__(CONFIGURATIONS.name, CONFIGURATIONS.blank)
 
 
 class LocalDecisions:

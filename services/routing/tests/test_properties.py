@@ -184,6 +184,28 @@ class PoolMachine(RuleBasedStateMachine):
     def reconfigure(self, queue_id: str, needs: tuple[queue.Need, ...]) -> None:
         self.tell(cases.service(queue_id, needs=needs, max_wait_s=15, overflow_queue_id="vip"))
 
+    @rule(queue_id=queues, agent_id=agents)
+    def remove(self, queue_id: str, agent_id: str) -> None:
+        self.tell(queue.AgentRemoved(pool_id=POOL, agent_id=agent_id))
+        self.tell(queue.QueueRemoved(pool_id=POOL, queue_id=queue_id))
+        assert agent_id not in self.floor.pool.agents
+
+    @rule(has=skills)
+    def open_again(self, has: dict[str, int]) -> None:
+        for queue_id in QUEUES:
+            self.tell(cases.service(queue_id, overflow_queue_id="vip"))
+        for agent_id in AGENTS:
+            self.tell(cases.configured(agent_id, skills=has, chats=3))
+
+    @invariant()
+    def queues_that_leave_are_not_empty(self) -> None:
+        pool = self.floor.pool
+        held = {each.queue_id for someone in pool.agents.values() for each in someone.holds.values()}
+        used = held | {each.queue_id for each in pool.contacts.values()}
+        assert used <= set(pool.queues)
+        assert set(pool.leaving) <= used
+        assert not any(pool.queues[each].config.enabled for each in pool.leaving)
+
     @rule()
     def tick_in_vain(self) -> None:
         self.tell(Tick(of=POOL))
@@ -215,6 +237,8 @@ class PoolMachine(RuleBasedStateMachine):
                 assert self.ends[each.data.contact_id] <= 1, "ended twice"
         assert len({each.id for each in self.floor.told}) == len(self.floor.told)
         self.checked = len(self.floor.told)
+        for removed in set(self.state_of) - set(self.floor.pool.agents):
+            assert self.state_of.pop(removed)[0] == "signed_out", "whoever goes is told to have signed out"
 
     @invariant()
     def hands_and_contacts_agree(self) -> None:

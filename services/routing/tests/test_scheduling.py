@@ -170,3 +170,25 @@ WEEKDAYS = hours.Calendar.model_validate(
 )
 def test_it_knows_when_a_calendar_next_says_something_else(now: datetime, then: str) -> None:
     assert hours.next_change(WEEKDAYS, now) == datetime.fromisoformat(then)
+
+
+def test_days_off_are_texts_where_they_are_kept() -> None:
+    """The database knows moments, and no days."""
+    schedule = Schedule.model_validate({"days_off": ["2026-10-01"]})
+
+    kept = schedule.model_dump()
+
+    assert kept["days_off"] == ("2026-10-01",)
+    assert Schedule.model_validate(kept) == schedule
+
+
+def test_equal_calendars_give_equal_bytes() -> None:
+    days = [f"2026-{month:02}-{day:02}" for month in range(1, 13) for day in (1, 15)]
+    calendars = [
+        hours.Calendar.model_validate({"time_zone": "UTC", "weekly": {}, "holidays": each})
+        for each in (days, days[::-1])
+    ]
+
+    assert {each.model_dump_json() for each in calendars} == {
+        f'{{"time_zone":"UTC","weekly":{{}},"holidays":{days}}}'.replace("'", '"').replace(", ", ",")
+    }
