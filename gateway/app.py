@@ -38,6 +38,7 @@ RESOURCES = (
     "audit",
     "routing",
     "configuration",
+    "callbacks",
     "strategies",
     "flows",
     "dead_letters",

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from libs.events.base import Identity
+
 MOST_LINES = 200
 MOST_CHARACTERS = 200_000
 KEPT_FOR = timedelta(days=7)
@@ -51,6 +53,7 @@ class Conversation:
     pool_id: str = ""
     queue_id: str = ""
     context: str = "{}"  # as JSON: its names and numbers may be none of the store's
+    call_to: tuple[Identity, ...] = ()  # where a customer is to be called
     agents: tuple[str, ...] = ()
     wrapping: tuple[str, ...] = ()
     offered_to: str = ""
@@ -78,6 +81,7 @@ class Conversation:
             "display_name": self.display_name,
             "queue_id": self.queue_id,
             "context": json.loads(self.context),
+            "call_to": [{"kind": each.kind, "value": each.value} for each in self.call_to],
         }
 
     def whole(self, last: int = MOST_LINES) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from gateway import folding, stream
 from gateway.conversation import MOST_CHARACTERS, Conversation
-from gateway.frames import SUPERVISORS, Frame, agent_stream, frame, plain
+from gateway.frames import SUPERVISORS, Frame, agent_stream, frame, interaction_stream, plain
 from gateway.hub import Hub
 from gateway.stream import RESUME_FOR, Stream
 from libs.apply import Apply
@@ -30,7 +30,13 @@ AUDIT_FACTS: dict[type[Fact], str] = {
     audit.BreachMended: "breach_mended",
     audit.LedgerChecked: "audit",
 }
-SHOWN_APART: tuple[type[Fact], ...] = (*AGENT_FACTS, *AUDIT_FACTS)
+CALLBACK_FACTS: dict[type[Fact], str] = {
+    routing.CallbackScheduled: "scheduled",
+    routing.CallbackStarted: "started",
+    routing.CallbackCancelled: "cancelled",
+    routing.CallbackRefused: "refused",
+}
+SHOWN_APART: tuple[type[Fact], ...] = (*AGENT_FACTS, *AUDIT_FACTS, *CALLBACK_FACTS)
 WANTED: tuple[type[Fact], ...] = (
     *SHOWN_APART,
     interaction.Started,
@@ -63,6 +69,7 @@ WANTED: tuple[type[Fact], ...] = (
     routing.ContactOverflowed,
     routing.ContactMoved,
     routing.ContactRejected,
+    routing.ContactDiverted,
     routing.ContactAbandoned,
     routing.ContactReleased,
     routing.ContactWrappedUp,
@@ -170,6 +177,10 @@ def frames_apart(event: AnyEvent) -> list[Frame]:
             return [frame(agent_stream(data.agent_id), "refused", event, plain(data))]
         case audit.BreachFound() | audit.BreachMended() | audit.LedgerChecked() as data:
             return [frame(SUPERVISORS, AUDIT_FACTS[type(data)], event, plain(data))]
+        case routing._CallbackFact() as data:
+            told = plain(data) | {"what": CALLBACK_FACTS[type(data)]}
+            streams = [interaction_stream(data.contact_id)] if data.contact_id else []
+            return [frame(each, "callback", event, told) for each in (*streams, SUPERVISORS)]
     return []
 
 

@@ -34,6 +34,7 @@ SHOWN_TO_SUPERVISORS: dict[type[Any], str] = {
     routing.ContactOverflowed: "overflowed",
     routing.ContactMoved: "moved",
     routing.ContactRejected: "rejected",
+    routing.ContactDiverted: "diverted",
     routing.ContactAbandoned: "abandoned",
     routing.ContactReleased: "released",
     routing.ContactWrappedUp: "wrapped_up",
@@ -68,6 +69,7 @@ def _fold(state: Conversation, event: AnyEvent) -> tuple[Conversation, list[Fram
                 visitor_id=state.visitor_id or data.visitor_id,
                 display_name=data.pii.display_name,
                 context=json.dumps(data.context),
+                call_to=data.pii.identities if data.direction == "outbound" else (),
             )
             return state, [_to_contact(state, "started", event, plain(data))]
         case session.ContactBegan() as data:
@@ -81,6 +83,7 @@ def _fold(state: Conversation, event: AnyEvent) -> tuple[Conversation, list[Fram
                 visitor_id=state.visitor_id or data.visitor_id,
                 customer_id=data.customer_id or state.customer_id,
                 display_name=state.display_name or data.pii.display_name,
+                call_to=data.pii.identities if data.direction == "outbound" else state.call_to,
             )
             return state, [_to_contact(state, "session", event, {"session_id": data.session_id})]
         case session.CustomerIdentified() as data:
@@ -210,6 +213,8 @@ def _routed(
             return state, frames
         case routing.ContactRejected():
             return state, [_to_contact(state, "contact_rejected", event, body)]
+        case routing.ContactDiverted():
+            return replace(state, offered_to=""), [_to_contact(state, "diverted", event, body)]
         case routing.ContactAbandoned():
             return replace(state, offered_to=""), [_to_contact(state, "contact_abandoned", event, body)]
         case routing.ContactOverflowed() | routing.ContactMoved():

@@ -97,6 +97,10 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "get_configured_item": EVERY_STAFF,
     "put_configured_item": frozenset({MANAGER, ADMIN}),
     "remove_configured_item": frozenset({MANAGER, ADMIN}),
+    # callbacks
+    "request_callback": STAFF,
+    "list_callbacks": READERS,
+    "cancel_callback": STAFF,
     # strategies
     "list_strategies": EVERY_STAFF,
     "get_strategy": EVERY_STAFF,

@@ -53,6 +53,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         GetQueue=_EVERY_STAFF,
         ExplainAssignment=_EVERY_STAFF,
         EstimateWait=_EVERY_STAFF,
+        ListCallbacks=_READERS,
         ListStrategies=_EVERY_STAFF,
         GetStrategy=_EVERY_STAFF,
         ValidateStrategy=_AUTHORS,

@@ -8,12 +8,12 @@ from gateway.conversation import Conversation
 from gateway.frames import agent_stream, interaction_stream, unnumbered
 from gateway.journeys import visitor_journey
 from gateway.parts import Parts
-from gateway.sockets.commands import Choose, Leave, SayInChat, Start, Survey, Typing
+from gateway.sockets.commands import CallBack, Choose, Leave, SayInChat, Start, Survey, Typing
 from gateway.sockets.link import FORBIDDEN, NAME, Gone, Link, Table
 from gateway.sockets.opening import accept, admit, after_of, deny
 from gateway.sockets.typing import Typist
 from libs.errors import Forbidden, Invalid, Refusal, Refused, Violation
-from libs.events import interaction
+from libs.events import interaction, queue
 from libs.events.base import follow_id
 from libs.stored import Key
 
@@ -41,6 +41,7 @@ class Chat:
             "choose": (Choose, self._choose),
             "survey": (Survey, self._survey),
             "typing": (Typing, self._typing),
+            "callback": (CallBack, self._call_back),
             "end": (Leave, self._leave),
         }
 
@@ -129,6 +130,24 @@ class Chat:
         await self._own()
         fact = interaction.Ended(interaction_id=self._interaction_id, by="customer", reason=command.reason)
         return await self._link.tell(command, self._journey, fact)
+
+    async def _call_back(self, command: CallBack) -> str:
+        found = await self._own()
+        if found is None or not found.queue_id or found.agents or found.ended_by or found.outcome:
+            raise Refused("not_waiting", "only who waits in a queue can ask to be called back")
+        fact = queue.CallbackRequested(
+            pool_id=found.pool_id,
+            callback_id=self._link.event_id(command),
+            queue_id=found.queue_id,
+            contact_id=self._interaction_id,
+            due_at=command.due_at,
+            language=found.language,
+            customer_id=found.customer_id,
+            reason=command.reason,
+            by="customer",
+            pii=queue.CallbackPii(identities=command.identities),
+        )
+        return await self._link.tell(command, found.journey_id or self._journey, fact)
 
     async def _typing(self, command: Typing) -> str:
         found = await self._own()

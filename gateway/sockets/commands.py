@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from gateway.sockets.link import Command
 from libs.events.base import Id, Identity, Language, OptionalId, Scalar, Short, Text
@@ -95,6 +95,14 @@ class Survey(Command):
     nps: Nps | None = None
     ces: Ces | None = None
     comment: Text = ""
+
+
+class CallBack(Command):
+    """callback: the customer leaves the queue and is called back, when it is his turn or at `due_at`."""
+
+    identities: Annotated[tuple[Identity, ...], Field(min_length=1, max_length=4)]
+    due_at: AwareDatetime | None = None
+    reason: Short = ""
 
 
 class Leave(Command):

@@ -6,7 +6,7 @@ from gateway.hub import Hub
 from gateway.stream import Stream
 from gateway.tests.making import NOON, Clock, event
 from gateway.tests.test_folding import ASSIGNED, ENDED, OFFERED, RELEASED, STARTED, said
-from libs.events import agent, audit
+from libs.events import agent, audit, routing
 from libs.local import LocalStore
 from libs.stored import Key
 
@@ -103,3 +103,19 @@ async def test_it_wakes_a_reader_with_what_is_new() -> None:
         portion = await reader.after(0)
 
     assert [seq for seq, _ in portion.frames] == [1, 2, 3, 4, 5, 6, 7]
+
+
+async def test_a_customer_and_supervisors_are_told_what_becomes_of_a_callback() -> None:
+    world = World()
+    of = {"callback_id": "cb", "pool_id": "main", "queue_id": "service"}
+    facts = (
+        routing.CallbackScheduled(**of, contact_id="in-1", due_at=NOON),
+        routing.CallbackStarted(**of, contact_id="in-1"),
+        routing.CallbackRefused(**of, request_id="e-1", code="callback_exists"),
+        routing.CallbackCancelled(**of),
+    )
+
+    await world.feed([event(fact, number=number, seconds=number) for number, fact in enumerate(facts)])
+
+    assert world.kinds("interaction:in-1") == ["callback"] * 2
+    assert world.kinds("supervisors") == ["callback"] * 4

@@ -92,6 +92,10 @@ TOLD: list[tuple[list[Fact], list[tuple[str, str]]]] = [
         [STARTED, routing.WaitEstimated(**CONTACT, position=2, estimated_wait_ms=9000)],
         [(CUSTOMER, "wait")],
     ),
+    (
+        [STARTED, routing.ContactDiverted(**CONTACT, to="voicemail", waited_ms=9)],
+        [(CUSTOMER, "diverted"), (LEADS, "contact")],
+    ),
     ([STARTED, ANNOUNCED], [(CUSTOMER, "message")]),
     ([STARTED.model_copy(update={"channel": "voice"}), ANNOUNCED], [(CUSTOMER, "announcement")]),
     ([STARTED, ANNOUNCED.model_copy(update={"text": ""})], [(CUSTOMER, "announcement")]),
@@ -218,3 +222,22 @@ def test_a_customer_who_waits_reads_what_is_announced() -> None:
     assert (shown.body["announcement_id"], shown.body["position"], shown.body["number"]) == ("place", 2, 2)
     assert [(line.author, line.text) for line in state.lines] == [("system", "You are number 2.")]
     assert shown.body["message_id"] == state.lines[0].message_id
+
+
+def test_an_agent_is_shown_whom_to_call() -> None:
+    phone = Identity(kind="phone", value="+8613800000009")
+    call = interaction.Started(
+        interaction_id="in-1",
+        channel="voice",
+        direction="outbound",
+        entry_point="callback",
+        queue_id="service",
+        pii=interaction.StartedPii(identities=(phone,)),
+    )
+
+    _, frames = fold(call, OFFERED.model_copy(update={"callback": True}))
+
+    (offer,) = [each for each in frames if each.kind == "offer"]
+    assert offer.body["callback"] is True
+    assert offer.body["conversation"]["call_to"] == [{"kind": "phone", "value": "+8613800000009"}]
+    assert fold(STARTED)[0].call_to == ()

@@ -39,6 +39,8 @@ class Started(_InteractionFact):
     A customer touched a channel, or was called.
 
     `distribution` is "external" where an existing ACD serves the contact and the adapter only reports it.
+    With a `queue_id` it goes straight to that queue, past self-service; `continues_id` is an earlier
+    interaction of the same person, in whose session it goes on if that is still open.
     """
 
     type: ClassVar[str] = "trunkline.interaction.started.v1"
@@ -49,6 +51,9 @@ class Started(_InteractionFact):
     visitor_id: OptionalId = ""
     distribution: Literal["platform", "external"] = "platform"
     context: dict[str, Scalar] = {}
+    pool_id: OptionalId = ""
+    queue_id: OptionalId = ""
+    continues_id: OptionalId = ""
     pii: StartedPii = StartedPii()
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, Field, field_serializer, field_validator, model_validator
 
-from libs.events.base import Channel, Fact, Id, Language, OptionalId, Part, Short, Text
+from libs.events.base import Channel, Fact, Id, Identity, Language, OptionalId, Part, Short, Text
 from libs.hours import known_zone
 
 # What a strategy may ask of an agent or a contact, by name: a text, a number, yes or no, or several texts.
@@ -288,6 +288,42 @@ class ContactDirected(_ContactFact):
     type: ClassVar[str] = "trunkline.queue.contact_directed.v1"
     agent_id: Id
     by: Id
+    reason: Short = ""
+
+
+class CallbackPii(Part):
+    identities: Annotated[tuple[Identity, ...], Field(max_length=4)] = ()
+
+
+class CallbackRequested(_PoolFact):
+    """
+    A customer, or somebody for him, asked that he be called back: as soon as it is his turn, or at `due_at`.
+
+    With a `contact_id` that contact leaves its queue for it; its place and age are kept. `continues_id` is an
+    interaction in whose session the call goes on. `pii` is where he is to be reached; empty: see his record.
+    """
+
+    type: ClassVar[str] = "trunkline.queue.callback_requested.v1"
+    callback_id: Id  # of the call: its interaction and its contact
+    queue_id: OptionalId = ""  # "": that of the contact
+    contact_id: OptionalId = ""
+    continues_id: OptionalId = ""
+    channel: Channel = "voice"
+    due_at: AwareDatetime | None = None
+    priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
+    language: Language = ""
+    customer_id: OptionalId = ""
+    reason: Short = ""
+    by: Short = ""  # who asked: "customer", a flow, somebody of the staff
+    pii: CallbackPii = CallbackPii()
+
+
+class CallbackCancelled(_PoolFact):
+    """A callback is not wanted any more."""
+
+    type: ClassVar[str] = "trunkline.queue.callback_cancelled.v1"
+    callback_id: Id
+    by: Short = ""
     reason: Short = ""
 
 

@@ -57,6 +57,7 @@ class AgentOffered(_RoutingFact):
     waited_ms: Annotated[int, Field(ge=0)]
     expires_at: AwareDatetime
     reason: Short = ""  # what the contact is about
+    callback: bool = False  # the customer is to be called
 
 
 class OfferDeclined(_RoutingFact):
@@ -149,6 +150,19 @@ class ContactOverflowed(_RoutingFact):
     waited_ms: Annotated[int, Field(ge=0)]
 
 
+class ContactDiverted(_RoutingFact):
+    """
+    The contact left its queue for something else than an agent, which its channel acts upon.
+
+    For "callback" it is called back as contact `callback_id`, which has its place.
+    """
+
+    type: ClassVar[str] = "trunkline.routing.contact_diverted.v1"
+    to: Literal["voicemail", "callback"]
+    waited_ms: Annotated[int, Field(ge=0)]
+    callback_id: OptionalId = ""
+
+
 class ContactMoved(_RoutingFact):
     """A supervisor took the contact from this queue to another."""
 
@@ -198,6 +212,59 @@ class ContactWrappedUp(_RoutingFact):
     wrap_up_ms: Annotated[int, Field(ge=0)]
     timed_out: bool = False
     pii: NotesPii = NotesPii()
+
+
+class _CallbackFact(Fact):
+    """What becomes of a callback; once it has started it is a contact like any other."""
+
+    callback_id: Id  # of the call: its interaction and its contact
+    pool_id: Id
+    queue_id: OptionalId = ""
+    contact_id: OptionalId = ""  # the one that left its queue for it
+
+    @property
+    def key(self) -> str:
+        return self.callback_id
+
+
+class CallbackScheduled(_CallbackFact):
+    """The customer is to be called at `due_at`, in the queue's hours; told again when it is put off."""
+
+    type: ClassVar[str] = "trunkline.routing.callback_scheduled.v1"
+    due_at: AwareDatetime
+    by: Short = ""
+
+
+class CallbackStarted(_CallbackFact):
+    """Its time has come: the call is a contact that waits in the queue, at the place kept for it."""
+
+    type: ClassVar[str] = "trunkline.routing.callback_started.v1"
+
+
+class CallbackCancelled(_CallbackFact):
+    """The customer will not be called."""
+
+    type: ClassVar[str] = "trunkline.routing.callback_cancelled.v1"
+    by: Short = ""
+    reason: Short = ""
+
+
+class CallbackRefused(_CallbackFact):
+    """A request about a callback changed nothing."""
+
+    type: ClassVar[str] = "trunkline.routing.callback_refused.v1"
+    request_id: Id
+    by: Short = ""
+    code: Literal[
+        "unknown_contact",
+        "already_served",
+        "unknown_queue",
+        "callback_exists",
+        "nobody_to_call",
+        "too_late",
+        "too_many",
+        "unknown_callback",
+    ]
 
 
 # What an expression knew: yes or no, a number, a text, several texts.

@@ -18,6 +18,7 @@ _BY_NAME: dict[str, Any] = {
     "session_id": "session-51c2",
     "visitor_id": "visitor-19be",
     "customer_id": "customer-1001",
+    "callback_id": "callback-3d10",
     "merged_customer_id": "customer-1002",
     "agent_id": "agent1",
     "chosen_agent_id": "agent1",

@@ -39,6 +39,7 @@ class ContactBegan(_ContactFact):
     customer_id: OptionalId = ""
     distribution: Literal["platform", "external"] = "platform"
     context: dict[str, Scalar] = {}
+    queue_id: OptionalId = ""  # it goes straight to this queue: self-service has no part in it
     pii: StartedPii = StartedPii()
 
 

@@ -28,6 +28,7 @@ WANTED: tuple[type[Fact], ...] = (
     routing.ContactAbandoned,
     routing.ContactOverflowed,
     routing.ContactMoved,
+    routing.ContactDiverted,
     routing.ContactTransferred,
     routing.ContactReleased,
     routing.ContactWrappedUp,

@@ -32,6 +32,8 @@ WANTED = (
     queue.ContactMoved,
     queue.ContactDirected,
     queue.ContactTakenBack,
+    queue.CallbackRequested,
+    queue.CallbackCancelled,
     queue.AgentSignedIn,
     queue.AgentSignedOut,
     queue.AgentStateRequested,

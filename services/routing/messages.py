@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from libs.events.queue import Need
-from libs.rpc.common.v1.common_pb2 import Words
+from libs.rpc.common.v1.common_pb2 import Identity, Words
 from libs.rpc.routing.v1 import routing_pb2 as pb
 from libs.structs import stamp, struct_of
 from services.routing.domain import counterfactual, match, waits, words
+from services.routing.domain.callback import Callback
 from services.routing.domain.model import EXCLUSIVE, Agent, Contact, Held, Pool, Queue, to_ms
 from services.routing.store import Decision
 
@@ -132,6 +133,26 @@ def pool_of(pool: Pool, now: datetime) -> pb.GetPoolResponse:
             for each in match.in_order(unserved, pool.queues, now)
         ],
         as_of=stamp(now),
+    )
+
+
+def callback_of(callback: Callback, pool: Pool) -> pb.Callback:
+    contact = pool.contacts.get(callback.callback_id)
+    state = "scheduled" if callback.due_at else contact.state if contact else "started"
+    return pb.Callback(
+        callback_id=callback.callback_id,
+        pool_id=pool.pool_id,
+        queue_id=callback.queue_id,
+        state=state,
+        due_at=stamp(callback.due_at),
+        requested_at=stamp(callback.requested_at),
+        requested_by=callback.by,
+        interaction_id=callback.contact_id,
+        customer_id=callback.customer_id,
+        channel=callback.channel,
+        language=callback.language,
+        reason=callback.reason,
+        identities=[Identity(kind=each.kind, value=each.value) for each in callback.identities],
     )
 
 

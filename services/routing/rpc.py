@@ -101,6 +101,18 @@ class RoutingService(StrategyAnswers):
         queue, pool = await self._queue(request.queue_id)
         return messages.estimate_of(queue, pool, request.priority, self._now())
 
+    async def ListCallbacks(
+        self, request: pb.ListCallbacksRequest, context: Context
+    ) -> pb.ListCallbacksResponse:
+        found = [
+            (callback_id, (callback, pool))
+            for pool in await self._some(request.pool_id)
+            for callback_id, callback in pool.callbacks.items()
+            if request.queue_id in ("", callback.queue_id)
+        ]
+        page, answer = _page(found, request.page)
+        return pb.ListCallbacksResponse(callbacks=[messages.callback_of(*each) for each in page], page=answer)
+
     async def _pool(self, pool_id: str) -> Pool:
         pool = await self._pools.get(Key(_tenant(), pool_id))
         if pool is None:

@@ -15,7 +15,7 @@ from services.routing.domain.model import Pool, due
 from services.routing.domain.strategy.publishing import StrategyRecord
 
 POOLS = Shape("pools", Pool, lambda key: Pool(key.id), due=due)
-DIVISION = Division(items=("queues", "agents", "contacts"), ordered=("finished", "strategies"))
+DIVISION = Division(items=("queues", "agents", "contacts", "callbacks"), ordered=("finished", "strategies"))
 STRATEGIES: Shape[StrategyRecord] = Shape(
     "strategies",
     StrategyRecord,

@@ -34,6 +34,7 @@ WANTED: tuple[type[Fact], ...] = (
     routing.ContactRequeued,
     routing.ContactTransferred,
     routing.ContactRejected,
+    routing.ContactDiverted,
     routing.ContactAbandoned,
     routing.ContactReleased,
     routing.ContactWrappedUp,

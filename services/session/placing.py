@@ -27,6 +27,8 @@ async def place(events: Sequence[AnyEvent], places: Places, rules: Rules) -> Pla
         match event.data:
             case interaction.Started() as data:
                 interactions.add(Key(event.tenant, data.interaction_id))
+                if data.continues_id:
+                    interactions.add(Key(event.tenant, data.continues_id))
                 keys.update(keys_of(event.tenant, data.pii.identities, [data.visitor_id]))
             case visitor.Identified() as data:
                 keys.update(keys_of(event.tenant, (), [data.visitor_id]))
@@ -91,17 +93,22 @@ class _Known:
             return [(self.by_interaction[name], event)]
         keys = keys_of(event.tenant, data.pii.identities, [data.visitor_id])
         pairs: list[tuple[Key, AnyEvent]] = []
-        for each in self.by_key(keys):
+        for each in (*self._continued(event.tenant, data.continues_id), *self.by_key(keys)):
             if not (each.idle and event.time >= _time(each) + self._inactivity):
                 return [*pairs, (self._join(each, event, data, keys), event)]
             pairs.append((each.key, _time_up(event, each.key)))
-            self._there[each.key] = replace(each, keys=())
+            self._there[each.key] = replace(each, keys=(), is_open=False)
         journey = event.journey_id or follow_id(
             f"{event.tenant}/interaction/{data.interaction_id}", "journey"
         )
         opened = Key(event.tenant, follow_id(f"{event.tenant}/{event.id}", "session"))
         new = Place(opened, journey, (), (), event.time, frozenset(), frozenset())
         return [*pairs, (self._join(new, event, data, keys), event._replace(journey_id=journey))]
+
+    def _continued(self, tenant: str, interaction_id: str) -> list[Place]:
+        """Return the session of an earlier interaction, if it is still open."""
+        key = self.by_interaction.get(Key(tenant, interaction_id))
+        return [self._there[key]] if key is not None and self._there[key].is_open else []
 
     def pass_by(self, event: AnyEvent, key: Key) -> None:
         """Note what a later interaction of the batch will find."""

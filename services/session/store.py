@@ -25,6 +25,7 @@ class Place:
     active_at: datetime | None
     living: frozenset[str]  # interactions whose contact is not closed
     external: frozenset[str]  # those of them that end with their channel, whatever routing says
+    is_open: bool = True
 
     @property
     def idle(self) -> bool:
@@ -50,6 +51,7 @@ def place_of(session: Session) -> Place:
         session.active_at,
         frozenset(each.interaction_id for each in living),
         frozenset(each.interaction_id for each in living if each.external),
+        is_open,
     )
 
 
@@ -160,4 +162,5 @@ def _place(document_id: str, ix: Document) -> Place:
         ix["active_at"],
         frozenset(ix["living"]),
         frozenset(ix["external"]),
+        ix["open"],
     )

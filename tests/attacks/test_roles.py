@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 NAMES = (
     "customer_id", "session_id", "interaction_id", "journey_id", "ticket_id", "recording_id", "queue_id",
     "agent_id", "team_id", "flow_id", "strategy_id", "letter_id", "decision_id", "pool_id", "key",
-    "visitor_id", "offer_id", "event_id", "item_id",
+    "visitor_id", "offer_id", "event_id", "item_id", "callback_id",
 )  # fmt: skip
 NOTHING = {name: f"none-{name.replace('_', '-')}" for name in NAMES} | {
     "channel": "chat",

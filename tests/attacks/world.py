@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import timedelta
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -135,6 +136,18 @@ async def settle(world: World, door: Door, mint: Mint) -> None:
     audio = f"/v1/recordings?{urlencode(of | {'started_at': now, 'ended_at': clock.now().isoformat()})}"
     recording = await door.send_text("POST", audio, adapter, say("audio"), "audio/wav")
     transcript = await found(door, admin, chat_id)
+    later = (clock.now() + timedelta(days=30)).isoformat()
+    callback = await door.send(
+        "POST",
+        "/v1/callbacks",
+        desk,
+        {
+            "queue_id": queue_id,
+            "customer_id": customer["customer_id"],
+            "due_at": later,
+            "reason": say("call"),
+        },
+    )
     explained = await door.get(f"/v1/contacts/{chat_id}/explanation", admin)
     journey = await door.get(f"/v1/sessions/{session_id}", admin)
     await person.leave()
@@ -155,6 +168,7 @@ async def settle(world: World, door: Door, mint: Mint) -> None:
         strategy_id=strategy_id,
         decision_id=explained["decisions"][-1]["decision_id"],
         offer_id=offer["data"]["offer_id"],
+        callback_id=callback["event_id"],
         pool_id="main",
         section="reasons",
         item_id=item_id,

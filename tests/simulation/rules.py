@@ -150,7 +150,7 @@ class Watch:
             case routing.ContactOverflowed() | routing.ContactMoved():
                 legal("waiting", "returned")
                 contact.phase = "passing"
-            case routing.ContactAbandoned():
+            case routing.ContactAbandoned() | routing.ContactDiverted():
                 legal("waiting", "returned")
                 contact.phase = "over"
             case routing.ContactRejected():

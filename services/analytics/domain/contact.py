@@ -174,6 +174,10 @@ def _routed(contact: Contact, data: Fact, event: AnyEvent) -> tuple[Contact, lis
             counts = {"overflowed": 1, "overflow_wait_ms": data.waited_ms}
             gone = replace(contact, waiting=False)
             return gone, _in_queue(event, data, _entered(at, data.waited_ms), counts)
+        case routing.ContactDiverted():
+            counts = {"overflowed": 1, "overflow_wait_ms": data.waited_ms, f"to_{data.to}": 1}
+            gone = replace(contact, waiting=False)
+            return gone, _in_queue(event, data, _entered(at, data.waited_ms), counts)
         case routing.ContactRequeued() if data.talked_ms is not None:
             # It was answered, so it is offered anew: else more would leave the queue than came into it.
             again = replace(contact, queue_id=data.queue_id, queued_at=at, waiting=True, answered_at=None)

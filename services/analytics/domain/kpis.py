@@ -120,8 +120,13 @@ DEFINITIONS: tuple[Definition, ...] = (
         "abandoned", "Abandoned", "放弃量", "offered contacts whose customer left before an agent accepted"
     ),
     _count(
-        "overflowed", "Overflowed", "溢出量", "offered contacts moved to another queue by rule or supervisor"
+        "overflowed",
+        "Overflowed",
+        "溢出量",
+        "offered contacts moved to another queue by rule or supervisor, to voicemail or to a callback",
     ),
+    _count("to_callback", "To callback", "转回呼量", "overflowed contacts whose customer is called back"),
+    _count("to_voicemail", "To voicemail", "转留言量", "overflowed contacts that leave a message"),
     _count("rejected", "Rejected", "拒绝量", "contacts not admitted: unknown, closed or full queue"),
     Definition(
         "waiting",

@@ -80,6 +80,16 @@ def test_it_compares_the_waits_told_with_the_wait_that_came() -> None:
     assert not any(name.startswith("estimate") for name in sums["agent", "ana"])
 
 
+def test_it_counts_who_went_past_agents_as_overflowed() -> None:
+    gone = routed(routing.ContactDiverted, to="callback", waited_ms=40_000, callback_id="cb")
+
+    known, sums = fold(at(0, routed(routing.ContactEnqueued)), at(40, gone))
+
+    made = figures(sums["queue", "service"])
+    assert (made["offered"], made["overflowed"], made["waiting"], made["to_callback"]) == (1, 1, 0, 1)
+    assert (made["to_voicemail"], made["wait_ms"], known.waiting) == (0, 40_000, False)
+
+
 def test_it_knows_the_same_of_a_contact_in_whichever_order_topics_are_read() -> None:
     of = {"session_id": "s", "interaction_id": "c", "channel": "chat"}
     came = interaction.Started.model_validate({**of, "visitor_id": "v", "entry_point": "web"})

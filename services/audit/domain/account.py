@@ -9,7 +9,12 @@ from services.audit.domain.line import Line
 from services.audit.domain.routed import Routed, Stay, follow, in_order
 
 # How routing's end of a contact shows in the session's.
-OUTCOME_OF = {"released": "handled", "abandoned": "abandoned_in_queue", "rejected": "rejected"}
+OUTCOME_OF = {
+    "released": "handled",
+    "abandoned": "abandoned_in_queue",
+    "rejected": "rejected",
+    "diverted": "overflowed",
+}
 END_OF = {outcome: end for end, outcome in OUTCOME_OF.items()}
 AFTER_WORK = ("session.wrapped_up",)
 

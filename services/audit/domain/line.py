@@ -31,6 +31,7 @@ LEDGER: tuple[type[Fact], ...] = (
     routing.ContactTransferred,
     routing.ContactOverflowed,
     routing.ContactMoved,
+    routing.ContactDiverted,
     routing.ContactRejected,
     routing.ContactAbandoned,
     routing.ContactReleased,

@@ -25,6 +25,11 @@ _AGGREGATE: dict[str, Name] = {
         else ""
     ),
 }
+# Facts that an aggregate tells on another topic than its own: by whom, and which field names him.
+_ELSEWHERE = {
+    "trunkline.interaction": (("/trunkline/routing/", ("pool", "pool_id")),),
+    "trunkline.queue": (("/trunkline/ivr/", ("dialogue", "continues_id")),),
+}
 # Facts that do not say which aggregate told them: a context is a session's or a journey's, and each access
 # to a recording is one by itself.
 POOLS = ("trunkline.routing", "trunkline.agent")
@@ -34,6 +39,10 @@ NAMELESS = ("trunkline.session.context_changed.v1", "trunkline.recording.recordi
 def aggregate_of(event: AnyEvent) -> str:
     """Return the aggregate whose numbers the event carries, "" where none can be told."""
     topic = event.data.topic()
+    for source, fields in _ELSEWHERE.get(topic, ()):
+        if event.source.startswith(source):
+            aggregate, field_ = fields
+            return f"{aggregate} {event.data.__dict__.get(field_, '')}" if event.sequence > 0 else ""
     name = _AGGREGATE.get(topic)
     if name is None or event.type in NAMELESS or (event.sequence <= 0 and topic not in POOLS):
         return ""

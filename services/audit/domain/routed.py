@@ -16,6 +16,7 @@ STEPS: dict[tuple[str, str], str] = {
     ("waiting", "contact_abandoned"): "abandoned",
     ("waiting", "contact_overflowed"): "leaving",
     ("waiting", "contact_moved"): "leaving",
+    ("waiting", "contact_diverted"): "diverted",
     ("leaving", "contact_enqueued"): "waiting",
     ("offered", "contact_assigned"): "assigned",
     ("offered", "offer_declined"): "lapsed",
@@ -24,12 +25,13 @@ STEPS: dict[tuple[str, str], str] = {
     ("lapsed", "contact_requeued"): "waiting",
     ("lapsed", "contact_abandoned"): "abandoned",
     ("lapsed", "contact_moved"): "leaving",
+    ("lapsed", "contact_diverted"): "diverted",
     ("assigned", "contact_transferred"): "leaving",
     ("assigned", "contact_requeued"): "waiting",
     ("assigned", "contact_released"): "released",
 }
 LEADS_TO = {fact: state for (_, fact), state in STEPS.items()}  # also where it came out of place
-ENDS = ("released", "abandoned", "rejected")
+ENDS = ("released", "abandoned", "rejected", "diverted")
 ANSWERS = {
     "contact_assigned": "accepted",
     "offer_declined": "declined",
@@ -41,6 +43,7 @@ LEAVES_BY = {
     "contact_abandoned": "abandoned",
     "contact_overflowed": "overflowed",
     "contact_moved": "overflowed",
+    "contact_diverted": "overflowed",
 }
 
 

@@ -32,9 +32,11 @@ class Day:
     seconds: float = 0
     told: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def tell(self, data: Fact, *, after_s: float = 1, number: int | None = None) -> AnyEvent:
+    def tell(
+        self, data: Fact, *, after_s: float = 1, number: int | None = None, source: str = ""
+    ) -> AnyEvent:
         self.seconds += after_s
-        source = SOURCES.get(data.topic(), "/adapter")
+        source = source or SOURCES.get(data.topic(), "/adapter")
         said = Event("", "acme", at(self.seconds), data, "j-1", source=source, sequence=1)
         name = numbers.aggregate_of(said)
         if name:
@@ -51,6 +53,13 @@ class Day:
         self.tell(
             agent.CapacityChanged.model_validate({"agent_id": agent_id, "pool_id": "main", "capacity": room})
         )
+        return self
+
+    def routing_begins(self, name: str) -> "Day":
+        """Let routing begin a call; a session takes it up."""
+        whose = {"interaction_id": name, "channel": "voice", "entry_point": "callback", "queue_id": "service"}
+        self.tell(interaction.Started(**whose, pool_id="main"), source="/trunkline/routing/pools")
+        self.tell(session.Started(**whose, session_id=f"s-{name}"))
         return self
 
     def begins(self, name: str, distribution: Any = "platform") -> "Day":

@@ -20,6 +20,27 @@ def test_it_finds_nothing_where_all_is_right(day: Callable[[], Day]) -> None:
     assert audit(day().events) == []
 
 
+def called_back() -> Day:
+    """Return a day on which somebody who waited was called back: routing began the call."""
+    day = Day().agent().begins("c-1").queues("c-1")
+    where = {"session_id": "s-c-1", "contact_id": "c-1", "pool_id": "main", "queue_id": "service"}
+    day.tell(
+        routing.ContactDiverted.model_validate(
+            {**where, "channel": "chat", "to": "callback", "waited_ms": 9000, "callback_id": "c-2"}
+        )
+    )
+    day.routing_begins("c-2")
+    day.tell(routing.CallbackStarted(callback_id="c-2", pool_id="main", queue_id="service"))
+    day.closes("c-1", "overflowed")
+    return day.queues("c-2").serves("c-2").withdraws("c-2").released("c-2").closes("c-2")
+
+
+def test_it_finds_nothing_wrong_with_a_callback_and_misses_what_is_lost_of_it() -> None:
+    assert audit(called_back().events) == []
+    assert audit(called_back().without(interaction.Started, "c-2"))
+    assert audit(called_back().without(routing.ContactDiverted, "c-1"))
+
+
 def open_contact() -> Sequence[AnyEvent]:
     return Day().agent().begins("c-1").queues("c-1").serves("c-1").events
 

@@ -7,6 +7,7 @@ from libs.documents import Problem, load, validated
 from services.ivr.domain import expression
 from services.ivr.domain.flow import (
     BusinessHours,
+    Callback,
     Collect,
     Condition,
     End,
@@ -73,7 +74,7 @@ def _reach(flow: Flow) -> Iterator[Problem]:
             back[target].add(name)
     ends = {name for name, node in flow.nodes.items() if isinstance(node, Queue | End)}
     ending = _from(back, ends)
-    to_people = _from(back, {name for name in ends if isinstance(flow.nodes[name], Queue)})
+    to_people = _from(back, {name for name, node in flow.nodes.items() if isinstance(node, Queue | Callback)})
     silent = {
         name: targets if not isinstance(flow.nodes[name], Menu | Collect | LookUp) else set()
         for name, targets in graph.items()
@@ -218,6 +219,9 @@ def _spoken_of_by(node: Node) -> Iterator[tuple[str, set[str]]]:
         case Queue():
             yield "reason", slots_of(node.reason)
             yield "attributes", set(node.attributes.values())
+        case Callback():
+            yield "reason", slots_of(node.reason)
+            yield "number", {node.number} if node.number else set()
         case End():
             yield "reason", slots_of(node.reason)
         case Condition():

@@ -72,7 +72,7 @@ def decide(dialogue: Dialogue, event: AnyEvent, now: datetime, flows: Flows) -> 
 def _begin(
     dialogue: Dialogue, event: AnyEvent, began: session.ContactBegan, now: datetime, flows: Flows
 ) -> tuple[Dialogue, Facts]:
-    if dialogue.status != "expected" or began.distribution != "platform":
+    if dialogue.status != "expected" or began.distribution != "platform" or began.queue_id:
         return dialogue, ()
     dialogue = replace(
         dialogue,

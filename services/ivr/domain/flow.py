@@ -173,6 +173,22 @@ class Queue(_Piece):
     deadline_s: Annotated[float, Field(gt=0, le=30 * 86_400)] | None = None
 
 
+class Callback(_Piece):
+    """
+    Asks that the customer be called back when it is his turn in a queue, as if he waited there from now on.
+
+    `number` names the variable that has his number; without one it is what his channel knows of him.
+    """
+
+    kind: Literal["callback"]
+    queue_id: Id
+    pool_id: Id = "main"
+    number: Variable | Literal[""] = ""
+    priority: Annotated[int, Field(ge=-100, le=100)] = 0
+    reason: Short = ""
+    next: NodeId
+
+
 class End(_Piece):
     """The customer's need is met."""
 
@@ -197,6 +213,7 @@ Node = Annotated[
     | SpeakLanguage
     | Ticket
     | Queue
+    | Callback
     | End
     | Goto,
     Field(discriminator="kind"),

@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypedDict
 
-from libs.events import ivr
-from libs.events.base import AnyEvent, Fact, Scalar, after, follow_id
+from libs.events import ivr, queue
+from libs.events.base import AnyEvent, Fact, Identity, Scalar, after, follow_id
 from libs.events.queue import Attribute
 from services.ivr.domain.dialogue import Dialogue, Outcome
-from services.ivr.domain.flow import Queue
+from services.ivr.domain.flow import Callback, Queue
 from services.ivr.domain.words import LONGEST_TEXT, filled_in, text_in
 
 PATH = 50
@@ -85,6 +85,24 @@ class Telling:
             for word, value in values.items()
             if value is not None
         }
+
+    def _ask_for_callback(self, node: Callback) -> None:
+        dialogue = self.dialogue
+        number = self._text(f"{{{{ {node.number} }}}}").strip() if node.number else ""
+        identities = dialogue.identities[:4] if not number else (Identity(kind="phone", value=number[:256]),)
+        fact = queue.CallbackRequested(
+            pool_id=node.pool_id,
+            callback_id=follow_id(self._cause.id, f"callback/{dialogue.node_id}/{dialogue.steps}"),
+            queue_id=node.queue_id,
+            continues_id=dialogue.interaction_id,
+            priority=node.priority,
+            language=dialogue.language,
+            customer_id=dialogue.customer_id,
+            reason=self._text(node.reason)[:LONGEST_WORD],
+            by=dialogue.flow_id,
+            pii=queue.CallbackPii(identities=identities),
+        )
+        self._tell(fact)
 
     def _say(
         self,

@@ -13,6 +13,7 @@ from services.ivr.domain.dialogue import LONGEST_TRAIL, MASK, Asked, Dialogue, S
 from services.ivr.domain.flow import (
     Asking,
     BusinessHours,
+    Callback,
     Collect,
     Condition,
     End,
@@ -179,6 +180,8 @@ class Walk(Telling):
                 self._speak(self._text(node.language))
             case Ticket():
                 self._open_ticket(node)
+            case Callback():
+                self._ask_for_callback(node)
             case Goto():
                 pass
         assert not isinstance(node, Condition | BusinessHours | Menu | Collect | LookUp | Queue | End)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from libs.errors import Conflict, NotFound
-from libs.events import interaction, ivr, session
-from libs.events.base import AnyEvent, Event, Fact, Tick
+from libs.events import interaction, ivr, queue, session
+from libs.events.base import AnyEvent, Event, Fact, Identity, Tick
+from libs.events.interaction import StartedPii
 from services.ivr.domain import checking, publishing
 from services.ivr.domain.deciding import LookedUp, decide
 from services.ivr.domain.dialogue import MOST_EARLY, Dialogue, FlowNotAtHand, Flows, Pin
@@ -271,6 +272,60 @@ def test_lets_strategies_know_what_the_flow_names_and_nothing_secret() -> None:
     assert isinstance(story.last, ivr.DialogueCompleted)
     assert story.last.attributes == {"product": "fund", "amount": 5000, "note": "x" * 256}
     assert story.last.deadline_s == 90
+
+
+CALLING_BACK = {
+    "flow_id": "busy",
+    "languages": ["en"],
+    "start": "ask",
+    "nodes": {
+        "ask": {
+            "kind": "collect",
+            "say": {"en": "Your number?"},
+            "save_as": "number",
+            "timeout_s": 10,
+            "next": "typed",
+            "on_timeout": "known",
+            "on_invalid": "known",
+        },
+        "typed": {
+            "kind": "callback",
+            "queue_id": "service",
+            "number": "number",
+            "priority": 3,
+            "next": "bye",
+        },
+        "known": {"kind": "callback", "queue_id": "service", "reason": "{{ channel }}", "next": "bye"},
+        "bye": {"kind": "end", "say": {"en": "We will call you."}, "reason": "callback"},
+    },
+}
+
+
+@pytest.mark.parametrize("typed", ["+8613800000009", ""])
+def test_asks_for_a_callback_to_the_number_typed_or_known(typed: str) -> None:
+    pin, flow = Pin("acme", "busy", 1), Flow.model_validate(CALLING_BACK)
+    assert checking.problems_of(flow) == []
+    phone = Identity(kind="phone", value="+8613900000001")
+    began = BEGAN.model_copy(update={"pii": StartedPii(identities=(phone,)), "customer_id": "cu"})
+
+    story = Story(Flows({pin: flow}, {("acme", "web-chat"): pin})).take(began)
+    if typed:
+        story.take(pressed(typed))
+    while story.dialogue.status != "completed":
+        story.wait()
+
+    (asked,) = [each.data for each in story.events if isinstance(each.data, queue.CallbackRequested)]
+    assert [each.value for each in asked.pii.identities] == [typed or phone.value]
+    assert (asked.queue_id, asked.continues_id, asked.customer_id) == ("service", "i-1", "cu")
+    assert (asked.priority, asked.reason, asked.by) == ((3, "", "busy") if typed else (0, "chat", "busy"))
+    assert isinstance(story.last, ivr.DialogueCompleted)
+    assert (story.last.outcome, story.last.reason) == ("self_served", "callback")
+
+
+def test_has_no_part_in_what_goes_straight_to_a_queue() -> None:
+    story = Story().take(BEGAN.model_copy(update={"queue_id": "service"}))
+
+    assert story.told == []
 
 
 def test_goes_on_with_a_person_when_the_flow_runs_in_a_circle() -> None:

@@ -25,6 +25,8 @@ def refusal(turn: Turn, contact: Contact) -> Refusal | None:
         return Refusal(reason="unknown_queue")
     if not wanted.config.enabled:
         return Refusal(reason="queue_disabled")
+    if contact.is_callback:
+        return None  # its place was kept for it
     why, place = _turned_away(turn, wanted)
     if not why or (place.to and _is_open_to(turn, place.to)):
         return None

@@ -6,19 +6,20 @@ from typing import Literal
 
 from libs.events import queue, routing
 from libs.events.base import AnyEvent
-from services.routing.domain import admission, offers, preferring, relaxing, wrap_up
+from services.routing.domain import admission, calling_back, offers, preferring, relaxing, wrap_up
 from services.routing.domain.model import BEGINNING, Contact, Queue, seconds, to_ms
 from services.routing.domain.turn import Turn
 
 VIP_PRIORITY = 10  # per level
 TRANSFER_INSISTS_S = 60.0  # on the agent named in a transfer; after that anybody of the queue
+OVER = ("abandoned", "released", "diverted")
 Cause = Literal["arrived", "transferred", "overflowed", "moved"]
 
 
 def queued(turn: Turn, event: AnyEvent, data: queue.ContactQueued) -> None:
     """Admit a contact, unless its queue cannot take it; one already here or over is left as it is."""
     ended = turn.finished.get(data.contact_id)
-    if data.contact_id in turn.contacts or (ended and ended.outcome in ("abandoned", "released")):
+    if data.contact_id in turn.contacts or (ended and ended.outcome in OVER):
         return
     since = min(event.time, turn.now)
     contact = Contact(
@@ -43,6 +44,8 @@ def queued(turn: Turn, event: AnyEvent, data: queue.ContactQueued) -> None:
         attributes=data.attributes,
         excluded_agent_ids=data.excluded_agent_ids,
     )
+    if data.contact_id in turn.callbacks:
+        contact = calling_back.in_place(contact, turn.callbacks[data.contact_id])
     why = admission.refusal(turn, contact)
     if why:
         turn.tell(routing.ContactRejected(**contact.about(turn.pool_id), **why), event.journey_id)
@@ -199,15 +202,19 @@ def _can_be_named(turn: Turn, contact: Contact, data: queue.TransferRequested) -
 def divert(turn: Turn, contact_id: str) -> None:
     """Send a contact on at once, as long as the queue it has come to is closed, full or deserted."""
     while contact := turn.contacts.get(contact_id):
-        to_queue_id = admission.elsewhere(turn, contact)
+        to_queue_id = "" if contact.is_callback else admission.elsewhere(turn, contact)
         if not to_queue_id or not _overflow_to(turn, contact, to_queue_id):
             return
 
 
 def overflow(turn: Turn, contact: Contact) -> None:
     """Send a contact that waited too long on; where that cannot be, it waits for the next way out."""
-    for to_queue_id in relaxing.ways_out(contact, turn.queues[contact.queue_id], turn.now):
-        if _overflow_to(turn, contact, to_queue_id):
+    for way in relaxing.ways_out(contact, turn.queues[contact.queue_id], turn.now):
+        if way.instead:
+            has_left = calling_back.divert(turn, contact, way.instead)
+        else:
+            has_left = _overflow_to(turn, contact, way.to)
+        if has_left:
             return
     later = relaxing.next_way_out(contact, turn.queues[contact.queue_id], turn.now)
     turn.contacts[contact.contact_id] = replace(contact, overflow_at=later)

@@ -5,6 +5,7 @@ from datetime import datetime
 from libs.events import queue
 from libs.events.base import AnyEvent, Facts, Tick
 from services.routing.domain import (
+    calling_back,
     contacts,
     directing,
     learning,
@@ -32,6 +33,10 @@ def decide(pool: Pool, event: AnyEvent, now: datetime) -> tuple[Pool, Facts]:
             directing.directed(turn, data)
         case queue.ContactTakenBack() as data:
             directing.taken_back(turn, data)
+        case queue.CallbackRequested() as data:
+            calling_back.requested(turn, event, data)
+        case queue.CallbackCancelled() as data:
+            calling_back.cancelled(turn, data)
         case queue.TransferRequested() as data:
             contacts.transfer_requested(turn, data)
         case queue.OfferAccepted() as data:
@@ -70,6 +75,7 @@ def decide(pool: Pool, event: AnyEvent, now: datetime) -> tuple[Pool, Facts]:
 def let_time_pass(turn: Turn) -> None:
     """Do what is due: offers and wrap-ups run out, who waited too long moves on, insisting ends."""
     now = turn.now
+    calling_back.start_due(turn)
     for agent in list(turn.agents.values()):
         for held in agent.holds.values():
             if held.until is not None and held.until <= now:
@@ -83,6 +89,8 @@ def let_time_pass(turn: Turn) -> None:
         elif contact.state == "waiting":
             if contact.overflow_at is not None and contact.overflow_at <= now:
                 contacts.overflow(turn, contact)
+                if contact.contact_id not in turn.contacts:
+                    continue
             contacts.stop_insisting(turn, contact.contact_id)
             contacts.relax(turn, contact.contact_id)
             contacts.gather(turn, contact.contact_id)

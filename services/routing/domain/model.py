@@ -10,6 +10,7 @@ from pydantic import Field
 from libs.events.agent import State
 from libs.events.base import Channel
 from libs.events.queue import AgentConfigured, Attribute, Need, Preferred, QueueConfigured
+from services.routing.domain.callback import Callback
 from services.routing.domain.portrait import Mean
 from services.routing.domain.strategy.compiled import Rules, rules_of
 
@@ -105,6 +106,7 @@ class Contact:
     relax_at: datetime | None = None  # when its strategy next asks less of agents
     announce_at: datetime | None = None  # when something is next to be said to the customer
     announced_at: datetime | None = None  # all that was to be said until then in this queue is past
+    is_callback: bool = False  # the customer is to be called
     match_at: datetime | None = None  # until then it waits for others, to be matched together with them
 
     def about(self, pool_id: str) -> About:
@@ -222,7 +224,7 @@ class Agent:
 class Finished(NamedTuple):
     """How a contact ended; `withdrawn` where that was heard before it was queued."""
 
-    outcome: Literal["abandoned", "released", "rejected", "withdrawn"]
+    outcome: Literal["abandoned", "released", "rejected", "withdrawn", "diverted"]
     at: datetime
 
 
@@ -245,6 +247,7 @@ class Pool:
     strategies: dict[str, Published] = field(default_factory=dict)  # the last published is the last
     reasons: tuple[str, ...] = ()  # for being not ready; none: any will do
     leaving: tuple[str, ...] = ()  # queues that go when their last contact has
+    callbacks: dict[str, Callback] = field(default_factory=dict)  # until their calls are over
     # Worked out from `agents`, never kept: who starts without it makes it anew.
     index: Annotated[Any, Field(exclude=True)] = field(default=None, compare=False, repr=False)
 
@@ -275,6 +278,9 @@ def _deadlines(pool: Pool) -> Iterator[datetime]:
         for held in agent.holds.values():
             if held.until is not None:
                 yield held.until
+    for callback in pool.callbacks.values():
+        if callback.due_at is not None:
+            yield callback.due_at
     if pool.estimate_at is not None:
         yield pool.estimate_at
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from typing import Literal, NamedTuple
 
 from services.routing.domain import announcing
 from services.routing.domain.expression import run
@@ -48,12 +49,19 @@ def next_way_out(contact: Contact, queue: Queue, now: datetime | None) -> dateti
     return contact.since + seconds(moment) if moment is not None else None
 
 
-def ways_out(contact: Contact, queue: Queue, now: datetime) -> Iterator[str]:
-    """Yield the queues that the contact may go to by now, the first that opened first."""
+class WayOut(NamedTuple):
+    """Where a contact may go that waited too long: to a queue, or past agents."""
+
+    to: str
+    instead: Literal["", "voicemail", "callback"] = ""
+
+
+def ways_out(contact: Contact, queue: Queue, now: datetime) -> Iterator[WayOut]:
+    """Yield where the contact may go by now, the way that opened first before the others."""
     if not queue.rules.exits:
-        yield queue.config.overflow_queue_id
+        yield WayOut(queue.config.overflow_queue_id)
         return
     facts = ContactFacts(contact, queue)
     for each in queue.rules.exits:
         if each.after_s <= waited(contact, now) and run(each.when)(facts):
-            yield each.to
+            yield WayOut(each.to, each.instead)

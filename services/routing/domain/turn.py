@@ -142,6 +142,7 @@ class Turn(WorkingPool):
             waited_ms=to_ms(self.now - contact.since),
             expires_at=expires_at,
             reason=contact.reason,
+            callback=contact.is_callback,
         )
         self.tell(offer, contact.journey_id)
 
@@ -267,6 +268,7 @@ class Turn(WorkingPool):
             self.strategies,
             self.reasons,
             self.leaving,
+            self.callbacks,
             Indexes(self._index, self._waiting),
         )
         if self.gone or self.leaving:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from libs.events import agent as agents
 from libs.events.base import AnyEvent, Fact, after
 from services.routing.domain import match
+from services.routing.domain.callback import Callback
 from services.routing.domain.index import AgentIndex
 from services.routing.domain.model import (
     Agent,
@@ -62,6 +63,7 @@ class WorkingPool:
         self.reasons = pool.reasons
         self.leaving = pool.leaving
         self.gone: set[str] = set()  # agents who are no more when all is told
+        self.callbacks = pool.callbacks
 
     # --- telling
 
@@ -128,8 +130,16 @@ class WorkingPool:
     def reconsider(self, contact_id: str) -> None:
         self._fresh[contact_id] = None
 
+    def put_callback(self, callback: Callback) -> None:
+        self.callbacks = {**self.callbacks, callback.callback_id: callback}
+
+    def drop_callback(self, callback_id: str) -> None:
+        self.callbacks = {key: each for key, each in self.callbacks.items() if key != callback_id}
+
     def end(self, contact_id: str, outcome: str) -> None:
-        """Take the contact out of the pool and remember for a while how it ended."""
+        """Take the contact out of the pool and remember for a while how it ended; so ends its callback."""
+        if contact_id in self.callbacks:
+            self.drop_callback(contact_id)
         self.contacts.pop(contact_id, None)
         finished = {key: value for key, value in self.finished.items() if key != contact_id}
         finished[contact_id] = Finished(outcome, self.now)  # type: ignore[arg-type]  # named by the rules

@@ -20,6 +20,7 @@ from services.routing.handlers import Matching, handler, teller
 from services.routing.rpc import RoutingService
 from services.routing.tests import cases
 from services.routing.tests.places import LocalDecisions, LocalPools, LocalStrategies
+from services.routing.tests.test_calling_back import asked
 
 SECRET = "a secret that only these tests know"
 SUE = Caller("acme", "sue", frozenset({"supervisor"}))
@@ -40,6 +41,8 @@ async def ask() -> AsyncIterator[RoutingServiceStub]:
         cases.ready("bob"),
         cases.queued("c1"),
         cases.queued("c2", "sales"),
+        asked("later", due_at=cases.at(600), reason="loan"),
+        asked("other", queue_id="sales", due_at=cases.at(900), pii={}, customer_id="cu"),
     ]
     events = [Event(f"e-{place}", "acme", cases.at(place), each, "j") for place, each in enumerate(facts)]
     await handler(matching, lambda: cases.at(10))(events)
@@ -111,6 +114,20 @@ async def test_it_lists_queues_with_figures(ask: RoutingServiceStub) -> None:
         ("service", 1, 12_000),
     ]
     assert [(each.agents_signed_in, each.agents_ready) for each in queues] == [(2, 0), (1, 0)]
+
+
+async def test_it_lists_callbacks(ask: RoutingServiceStub) -> None:
+    first = await ask.ListCallbacks(pb.ListCallbacksRequest(page=PageRequest(page_size=1)))
+    token = first.page.next_page_token
+    last = await ask.ListCallbacks(pb.ListCallbacksRequest(page=PageRequest(page_size=1, page_token=token)))
+    of_sales = await ask.ListCallbacks(pb.ListCallbacksRequest(queue_id="sales"))
+
+    (later,), (other,) = first.callbacks, last.callbacks
+    assert (later.callback_id, later.state, later.reason) == ("later", "scheduled", "loan")
+    assert (later.requested_by, later.identities[0].value) == ("customer", "+8613800000001")
+    assert later.due_at.ToDatetime(cases.NINE.tzinfo) == cases.at(600)
+    assert [each.callback_id for each in of_sales.callbacks] == [other.callback_id] == ["other"]
+    assert other.customer_id == "cu"
 
 
 async def test_it_explains_in_two_languages(ask: RoutingServiceStub) -> None:

@@ -64,6 +64,13 @@ def complete(
         data.deadline_s,
     )
     contact = replace(contact, handover=handover, pool_id=data.pool_id or rules.default_pool)
+    return hand_over(session, contact, event, now, rules)
+
+
+def hand_over(
+    session: Session, contact: Contact, event: AnyEvent, now: datetime, rules: Rules
+) -> tuple[Session, Facts]:
+    """Queue the contact, once it is known who it is or that has been waited for long enough."""
     if session.customer_id or contact.prepared or rules.hold_s <= 0:
         return enqueue(session, contact, event, now, rules)
     held = replace(contact, phase="held", deadline=now + timedelta(seconds=rules.hold_s))

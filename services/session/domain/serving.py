@@ -33,6 +33,9 @@ def decide(
             return close(
                 session, replace(contact, queue_id=data.queue_id), event, now, "rejected", data.reason
             )
+        case routing.ContactDiverted() as data:
+            diverted = replace(contact, queue_id=data.queue_id)
+            return close(session, diverted, event, now, "overflowed", data.to)
         case routing.ContactAbandoned() as data:
             gone = replace(contact, queue_id=data.queue_id)
             return close(session, gone, event, now, "abandoned_in_queue", data.by)

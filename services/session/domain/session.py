@@ -10,7 +10,15 @@ from libs.events.base import AnyEvent, Facts, Identity, Tick
 from libs.identities import normal
 from services.session.domain import contact as contacts
 from services.session.domain import external, serving
-from services.session.domain.state import Contact, Participant, Rules, Session, facts_of, keys_of
+from services.session.domain.state import (
+    Contact,
+    Handover,
+    Participant,
+    Rules,
+    Session,
+    facts_of,
+    keys_of,
+)
 
 Decide = Callable[[Session, AnyEvent, datetime], tuple[Session, Facts]]
 
@@ -24,7 +32,7 @@ def decider(rules: Rules) -> Decide:
 
     def decide(session: Session, event: AnyEvent, now: datetime) -> tuple[Session, Facts]:
         if isinstance(event.data, interaction.Started):
-            return begin(session, event, event.data, now)
+            return begin(session, event, event.data, now, rules)
         if not session.contacts:
             return session, ()  # nothing begins otherwise
         if isinstance(event.data, Tick):
@@ -49,6 +57,7 @@ def _decide(session: Session, event: AnyEvent, now: datetime, rules: Rules) -> t
             | routing.ContactRequeued()
             | routing.ContactTransferred()
             | routing.ContactRejected()
+            | routing.ContactDiverted()
             | routing.ContactAbandoned()
             | routing.ContactReleased()
             | routing.ContactWrappedUp() as data
@@ -72,10 +81,10 @@ def _decide(session: Session, event: AnyEvent, now: datetime, rules: Rules) -> t
 
 
 def begin(
-    session: Session, event: AnyEvent, data: interaction.Started, now: datetime
+    session: Session, event: AnyEvent, data: interaction.Started, now: datetime, rules: Rules
 ) -> tuple[Session, Facts]:
     """
-    Open the session, or resume it, with one more interaction.
+    Open the session, or resume it, with one more interaction; one that names a queue is handed over at once.
 
     :raises SessionIsClosed: it has closed since the interaction was placed here.
     """
@@ -109,9 +118,19 @@ def begin(
         customer_id=session.customer_id,
         distribution=data.distribution,
         context=data.context,
+        queue_id="" if external_acd else data.queue_id,
         pii=data.pii.model_copy(update={"identities": tuple(normal(each) for each in data.pii.identities)}),
     )
-    return _heard(session, event, now), facts_of(session, event, when, fact)
+    facts = facts_of(session, event, when, fact)
+    if not fact.queue_id:
+        return _heard(session, event, now), facts
+    direct = replace(
+        new,
+        handover=Handover(data.queue_id, language=data.language),
+        pool_id=data.pool_id or rules.default_pool,
+    )
+    session, queued = contacts.hand_over(session, direct, event, now, rules)
+    return _heard(session, event, now), [*facts, *queued]
 
 
 def learn(session: Session, identities: tuple[Identity, ...], visitor_id: str) -> Session:

@@ -91,6 +91,28 @@ async def test_it_places_interactions_of_one_person_in_one_session(
     assert len(service.told()) == len(said)
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize(("gap_s", "sessions"), [(60, 1), (10 + 1801, 2)])
+async def test_it_goes_on_in_the_session_of_an_earlier_interaction_while_that_is_open(
+    gap_s: float, sessions: int, at_once: bool
+) -> None:
+    service = Service()
+    events = [
+        started(0, "i-1", identities=(), distribution="external"),
+        event(interaction.Ended(interaction_id="i-1", by="customer"), 10),
+        started(gap_s, "i-2", identities=(), continues_id="i-1"),
+        started(gap_s + 1, "i-3", identities=(), continues_id="nobody"),
+    ]
+
+    for batch in [events] if at_once else [[each] for each in events]:
+        await service.take(*batch, at_s=100_000 if at_once else None)
+
+    assert len(service.sessions()) == sessions + 1
+    of_second = {each.key for each in service.told() if getattr(each.data, "interaction_id", "") == "i-2"}
+    of_first = {each.key for each in service.told() if getattr(each.data, "interaction_id", "") == "i-1"}
+    assert (of_first == of_second) == (sessions == 1)
+
+
 async def test_it_opens_a_new_session_after_a_long_silence_by_the_adapters_clock() -> None:
     service = Service()
     first = started(0, "i-1", distribution="external")

@@ -297,3 +297,44 @@ def test_it_keeps_who_took_part_and_for_how_long() -> None:
 
     parts = [(each.participant_id, each.joined_at, each.left_at) for each in session.participants]
     assert parts == [("customer", NOON, at(60)), ("agent1", at(6), at(61))]
+
+
+def test_it_queues_at_once_what_names_a_queue() -> None:
+    call = started(0, queue_id="sales", pool_id="north", direction="outbound", language="en")
+
+    session, facts = run([call, prepared(0.1, agent="agent7")])
+
+    (began,) = facts[0]
+    assert isinstance(began.data, told.Started)
+    assert (began.data.queue_id, began.data.direction) == ("sales", "outbound")
+    assert session.contacts[0].phase == "queued"
+    (fact,) = [each.data for each in facts[1] if isinstance(each.data, queue.ContactQueued)]
+    assert (fact.queue_id, fact.pool_id, fact.language) == ("sales", "north", "en")
+    assert (fact.customer_id, fact.vip_level, fact.preferred_agent_id) == ("c-1", 2, "agent7")
+
+
+def test_it_waits_only_so_long_for_who_it_is() -> None:
+    session, facts = run([started(0, queue_id="sales"), tick(0.3)])
+
+    assert [type(each.data) for each in facts[1]] == [queue.ContactQueued]
+    assert session.contacts[0].pool_id == "main"
+
+
+def test_an_outside_acd_queues_for_itself() -> None:
+    _, facts = run([started(0, queue_id="sales", distribution="external")])
+
+    (began,) = facts[0]
+    assert isinstance(began.data, told.Started)
+    assert began.data.queue_id == ""
+
+
+def test_it_closes_a_contact_that_went_past_agents() -> None:
+    gone = routed(routing.ContactDiverted, 9, to="callback", waited_ms=7000, callback_id="cb")
+    left = ended(20)
+
+    session, facts = run([started(), prepared(1), queued(2), gone, left])
+
+    (closed,) = [each.data for each in facts[3] if isinstance(each.data, told.ContactClosed)]
+    assert (closed.outcome, closed.reason) == ("overflowed", "callback")
+    assert [type(each.data) for each in facts[4]] == []
+    assert session.idle

@@ -70,6 +70,11 @@ class RoutingServiceStub:
                 request_serializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.EstimateWaitRequest.SerializeToString,
                 response_deserializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.EstimateWaitResponse.FromString,
                 _registered_method=True)
+        self.ListCallbacks = channel.unary_unary(
+                '/trunkline.routing.v1.RoutingService/ListCallbacks',
+                request_serializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.ListCallbacksRequest.SerializeToString,
+                response_deserializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.ListCallbacksResponse.FromString,
+                _registered_method=True)
         self.ListStrategies = channel.unary_unary(
                 '/trunkline.routing.v1.RoutingService/ListStrategies',
                 request_serializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.ListStrategiesRequest.SerializeToString,
@@ -150,6 +155,13 @@ class RoutingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListCallbacks(self, request, context):
+        """Lists callbacks that are not over, by id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListStrategies(self, request, context):
         """Lists strategies by id.
         """
@@ -223,6 +235,11 @@ def add_RoutingServiceServicer_to_server(servicer, server):
                     servicer.EstimateWait,
                     request_deserializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.EstimateWaitRequest.FromString,
                     response_serializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.EstimateWaitResponse.SerializeToString,
+            ),
+            'ListCallbacks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCallbacks,
+                    request_deserializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.ListCallbacksRequest.FromString,
+                    response_serializer=libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.ListCallbacksResponse.SerializeToString,
             ),
             'ListStrategies': grpc.unary_unary_rpc_method_handler(
                     servicer.ListStrategies,
@@ -440,6 +457,33 @@ class RoutingService:
             '/trunkline.routing.v1.RoutingService/EstimateWait',
             libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.EstimateWaitRequest.SerializeToString,
             libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.EstimateWaitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCallbacks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.routing.v1.RoutingService/ListCallbacks',
+            libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.ListCallbacksRequest.SerializeToString,
+            libs_dot_rpc_dot_routing_dot_v1_dot_routing__pb2.ListCallbacksResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -30,6 +30,8 @@ class RoutingServiceStub:
     """Returns the decision records of a contact, oldest first, or the one of a given id."""
     EstimateWait: _aio.UnaryUnaryMultiCallable[_routing_pb2.EstimateWaitRequest, _routing_pb2.EstimateWaitResponse]
     """Returns how long a contact that joins the queue now is likely to wait."""
+    ListCallbacks: _aio.UnaryUnaryMultiCallable[_routing_pb2.ListCallbacksRequest, _routing_pb2.ListCallbacksResponse]
+    """Lists callbacks that are not over, by id."""
     ListStrategies: _aio.UnaryUnaryMultiCallable[_routing_pb2.ListStrategiesRequest, _routing_pb2.ListStrategiesResponse]
     """Lists strategies by id."""
     GetStrategy: _aio.UnaryUnaryMultiCallable[_routing_pb2.GetStrategyRequest, _routing_pb2.GetStrategyResponse]
@@ -101,6 +103,14 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_routing_pb2.EstimateWaitRequest, _abc.Awaitable[_routing_pb2.EstimateWaitResponse]],
     ) -> _abc.Awaitable[_routing_pb2.EstimateWaitResponse]:
         """Returns how long a contact that joins the queue now is likely to wait."""
+
+    @_abc_1.abstractmethod
+    def ListCallbacks(
+        self,
+        request: _routing_pb2.ListCallbacksRequest,
+        context: _aio.ServicerContext[_routing_pb2.ListCallbacksRequest, _abc.Awaitable[_routing_pb2.ListCallbacksResponse]],
+    ) -> _abc.Awaitable[_routing_pb2.ListCallbacksResponse]:
+        """Lists callbacks that are not over, by id."""
 
     @_abc_1.abstractmethod
     def ListStrategies(

@@ -96,6 +96,12 @@ def _ends(strategy: Strategy, rules: Rules) -> Iterator[Problem]:
             "warning",
         )
     for place, each in enumerate(strategy.overflow):
+        if bool(each.to) == bool(each.instead):
+            yield Problem(
+                f"overflow.{place}",
+                "goes to a queue, or to something instead",
+                "to 与 instead 须且只须填写一项",
+            )
         if each.to in strategy.queues:
             yield Problem(
                 f"overflow.{place}.to", "is a queue of this strategy", "目标队列使用同一策略", "warning"

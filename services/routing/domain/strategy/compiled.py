@@ -44,6 +44,7 @@ class Reserved(NamedTuple):
 class Exit(NamedTuple):
     after_s: float
     to: str
+    instead: Literal["", "voicemail", "callback"]
     when: Node
 
 
@@ -133,7 +134,12 @@ class _Reading:
             for place, each in enumerate(strategy.reserve)
         )
         exits = tuple(
-            Exit(each.after_s, each.to, self._read(f"overflow.{place}.when", each.when, self._contact))
+            Exit(
+                each.after_s,
+                each.to,
+                each.instead,
+                self._read(f"overflow.{place}.when", each.when, self._contact),
+            )
             for place, each in enumerate(strategy.overflow)
         )
         stages = tuple(self._stages())

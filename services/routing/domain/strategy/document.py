@@ -129,10 +129,11 @@ class Elsewhere(_Piece):
 
 
 class Overflow(_Piece):
-    """Sends contacts that have waited for `after_s` to another queue, if `when` holds of them."""
+    """Sends contacts that have waited for `after_s` to a queue or past agents, if `when` holds of them."""
 
     after_s: Annotated[float, Field(gt=0, le=30 * 86_400)]
-    to: Id
+    to: OptionalId = ""
+    instead: Literal["", "voicemail", "callback"] = ""
     when: Expression = "True"
 
 
