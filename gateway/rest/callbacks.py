@@ -46,7 +46,6 @@ class CancelBody(BaseModel):
     """Why the customer need not be called any more."""
 
     model_config = body(reason="he called again himself")
-    pool_id: Id = DEFAULT_POOL
     reason: Short = ""
 
 
@@ -95,7 +94,13 @@ async def list_callbacks(
 @routes.post("/callbacks/{callback_id}/cancel", operation_id="cancel_callback", **takes(ON_ITS_WAY))
 async def cancel_callback(ask: Ask, callback_id: Name, why: CancelBody) -> Response:
     """Let a callback go that no agent has taken; one that waits counts as abandoned."""
+    found = await ask.services.routing.ListCallbacks(pb.ListCallbacksRequest(callback_id=callback_id))
+    if not found.callbacks:
+        raise NotFound("callback", callback_id)
     fact = queue.CallbackCancelled(
-        pool_id=why.pool_id, callback_id=callback_id, by=ask.principal.subject, reason=why.reason
+        pool_id=found.callbacks[0].pool_id,
+        callback_id=callback_id,
+        by=ask.principal.subject,
+        reason=why.reason,
     )
     return accepted(await ask.tell(fact, interaction_journey(ask.principal.tenant, callback_id)))

@@ -108,7 +108,7 @@ class RoutingService(StrategyAnswers):
             (callback_id, (callback, pool))
             for pool in await self._some(request.pool_id)
             for callback_id, callback in pool.callbacks.items()
-            if request.queue_id in ("", callback.queue_id)
+            if request.queue_id in ("", callback.queue_id) and request.callback_id in ("", callback_id)
         ]
         page, answer = _page(found, request.page)
         return pb.ListCallbacksResponse(callbacks=[messages.callback_of(*each) for each in page], page=answer)

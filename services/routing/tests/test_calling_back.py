@@ -139,6 +139,18 @@ def test_a_queue_that_was_disabled_calls_nobody() -> None:
     assert pool.pool.callbacks == {}
 
 
+def test_a_queue_that_is_no_more_calls_nobody() -> None:
+    pool = floor(cases.service())
+    pool.tell(asked(due_at=at(60)))
+    pool.tell(queue.QueueRemoved(pool_id=POOL, queue_id="service"), 30)
+    assert pool.pool.queues == {}
+
+    (gone,) = pool.wait_until(60)
+
+    assert isinstance(gone, routing.CallbackCancelled)
+    assert (gone.by, gone.reason, pool.pool.callbacks) == ("system", "no_queue", {})
+
+
 def test_a_full_and_deserted_queue_takes_a_callback_whose_place_was_kept() -> None:
     pool = waiting("c1", "c2", max_waiting=2)
     pool.tell(cases.strategy(limits={"nobody": {"instead": "voicemail"}}), 3)

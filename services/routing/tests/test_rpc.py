@@ -122,6 +122,8 @@ async def test_it_lists_callbacks(ask: RoutingServiceStub) -> None:
     last = await ask.ListCallbacks(pb.ListCallbacksRequest(page=PageRequest(page_size=1, page_token=token)))
     of_sales = await ask.ListCallbacks(pb.ListCallbacksRequest(queue_id="sales"))
 
+    one = await ask.ListCallbacks(pb.ListCallbacksRequest(callback_id="later"))
+    assert [each.callback_id for each in one.callbacks] == ["later"]
     (later,), (other,) = first.callbacks, last.callbacks
     assert (later.callback_id, later.state, later.reason) == ("later", "scheduled", "loan")
     assert (later.requested_by, later.identities[0].value) == ("customer", "+8613800000001")

@@ -1466,10 +1466,13 @@ class ListCallbacksRequest(_message.Message):
     POOL_ID_FIELD_NUMBER: _builtins.int
     QUEUE_ID_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
+    CALLBACK_ID_FIELD_NUMBER: _builtins.int
     pool_id: _builtins.str
     """Empty: all pools."""
     queue_id: _builtins.str
     """Empty: all queues."""
+    callback_id: _builtins.str
+    """Only this one; empty: all."""
     @_builtins.property
     def page(self) -> _common_pb2.PageRequest: ...
     def __init__(
@@ -1478,10 +1481,11 @@ class ListCallbacksRequest(_message.Message):
         pool_id: _builtins.str = ...,
         queue_id: _builtins.str = ...,
         page: _common_pb2.PageRequest | None = ...,
+        callback_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page", b"page", "pool_id", b"pool_id", "queue_id", b"queue_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["callback_id", b"callback_id", "page", b"page", "pool_id", b"pool_id", "queue_id", b"queue_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
