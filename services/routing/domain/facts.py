@@ -107,10 +107,11 @@ class MomentFacts:
 
 def soft_needs(agent: "Agent", needs: tuple[Need, ...]) -> float:
     """Return the weights of the soft needs met; one met in part counts in proportion."""
-    skills = agent.config.skills
-    return sum(
-        need.weight * min(1.0, skills.get(need.skill, 0) / need.level) for need in needs if not need.hard
-    )
+    skills, met = agent.config.skills, 0.0
+    for need in needs:
+        if not need.hard:
+            met += need.weight * min(1.0, skills.get(need.skill, 0) / need.level)
+    return met
 
 
 def idle_s(agent: "Agent", now: datetime) -> float:

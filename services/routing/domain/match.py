@@ -17,7 +17,8 @@ from services.routing.domain.rank import Rank, Ranking, at_least
 from services.routing.domain.strategy.compiled import Reserved, Stage
 from services.routing.domain.urgency import in_order, urgency
 
-CANDIDATES_TOLD = 50
+CONTENDERS_TOLD = 20  # where somebody is chosen: the best, and who came next
+OBSTRUCTED_TOLD = 50  # where nobody is: what keeps them
 NOBODY = "no_agent"
 
 __all__ = ["Choice", "Matcher", "in_order", "urgency"]
@@ -225,15 +226,16 @@ class Matcher:
         index = self._index
         ranking = self.ranking(question)
         able = self.able(question)
-        told = list(islice(ranking.best(able), CANDIDATES_TOLD))
+        most = CONTENDERS_TOLD if able else OBSTRUCTED_TOLD
+        told = list(islice(ranking.best(able), most))
         rule = ""
         preferred = index.bit_of(contact.preferred_agent_id) & able
         if preferred and question.queue.rules.strategy.select.preferred_first:
             agent = index.agents[preferred.bit_length() - 1]
-            told = [agent, *(each for each in told if each is not agent)][:CANDIDATES_TOLD]
+            told = [agent, *(each for each in told if each is not agent)][:most]
             rule = "named_agent" if contact.by_name else "preferred_agent"
         ranked = tuple((ranking.of(agent), ranking.score(agent), agent) for agent in told)
-        others = islice(self._excluded(question, able), CANDIDATES_TOLD - len(told))
+        others = islice(self._excluded(question, able), most - len(told))
         excluded = tuple((why, ranking.of(agent) if len(why) == 1 else None, agent) for why, agent in others)
         rule = rule or _rule([rank for rank, _, _ in ranked[:2]], question.queue)
         return Choice(told[0] if told else None, rule, ranked, excluded, len(index.agents), question)

@@ -36,12 +36,20 @@ class Ranking:
         self.rules: Rules = queue.rules
         self._contact, self._queue, self._needs, self._index, self._now = contact, queue, needs, index, now
         self._soft = tuple(need for need in needs if not need.hard)
+        self._scores: dict[str, float] = {}
+        self._ranks: dict[str, Rank] = {}
         self._score = (
             None if self.rules.scores_skills else run(_scoring(self.rules, ContactFacts(contact, queue, now)))
         )
 
     def score(self, agent: Agent) -> float:
         """Return the agent's score under the strategy's goal."""
+        score = self._scores.get(agent.agent_id)
+        if score is None:
+            score = self._scores[agent.agent_id] = self._score_of(agent)
+        return score
+
+    def _score_of(self, agent: Agent) -> float:
         if self._score is None:
             return soft_needs(agent, self._soft)
         facts = MomentFacts(agent, self._contact, self._queue, self._needs, self._now)
@@ -51,7 +59,11 @@ class Ranking:
 
     def of(self, agent: Agent) -> Rank:
         """Return the agent's values under all rules of the order, and his id."""
-        return tuple(self._value(rule, agent) for rule in self.rules.strategy.select.order), agent.agent_id
+        rank = self._ranks.get(agent.agent_id)
+        if rank is None:
+            values = [self._value(rule, agent) for rule in self.rules.strategy.select.order]
+            rank = self._ranks[agent.agent_id] = tuple(values), agent.agent_id
+        return rank
 
     def _value(self, rule: Rule, agent: Agent) -> float:
         match rule:

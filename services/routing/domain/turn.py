@@ -255,7 +255,8 @@ class Turn(WorkingPool):
 
     def _pool(self) -> Pool:
         before = self._before
-        if not any(each.state == "waiting" for each in self.contacts.values()):
+        has_time = self.estimate_at is not None
+        if has_time and not any(each.state == "waiting" for each in self.contacts.values()):
             self.estimate_at = None
         after_all = Pool(
             self.pool_id,

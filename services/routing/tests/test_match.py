@@ -157,12 +157,13 @@ def test_it_records_scores_idleness_and_needs() -> None:
     assert record.needs == ("soft 4 3 zh", "hard 1 zh")
 
 
-def test_it_cuts_the_candidates_told_but_counts_all() -> None:
+@pytest.mark.parametrize(("needs", "told"), [((), 20), ((hard("zh"),), 50)])
+def test_it_cuts_the_candidates_told_but_counts_all(needs: tuple[queue.Need, ...], told: int) -> None:
     pool = floor().staff(*(f"a{number:02}" for number in range(60)))
 
-    record = record_of(pool.tell(cases.queued("c1"), 100))
+    record = record_of(pool.tell(cases.queued("c1", needs=needs), 100))
 
-    assert (len(record.candidates), record.considered) == (50, 60)
+    assert (len(record.candidates), record.considered) == (told, 60)
 
 
 def test_it_reads_needs_back_from_a_record() -> None:
