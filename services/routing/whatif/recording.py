@@ -8,9 +8,12 @@ from typing import NamedTuple
 from libs.events import agent, queue, routing
 from libs.events.base import AnyEvent, Event, Fact, Tick
 
-INPUTS: tuple[type[Fact], ...] = (
+INPUTS: tuple[type[Fact], ...] = (  # all that the service decides on
     queue.QueueConfigured,
     queue.AgentConfigured,
+    queue.QueueRemoved,
+    queue.AgentRemoved,
+    queue.ReasonsConfigured,
     queue.AgentRated,
     queue.StrategyPublished,
     queue.ContactQueued,
@@ -18,6 +21,8 @@ INPUTS: tuple[type[Fact], ...] = (
     queue.ContactMoved,
     queue.ContactDirected,
     queue.ContactTakenBack,
+    queue.CallbackRequested,
+    queue.CallbackCancelled,
     queue.AgentSignedIn,
     queue.AgentSignedOut,
     queue.AgentStateRequested,
@@ -39,6 +44,12 @@ OUTPUTS: tuple[type[Fact], ...] = (
     routing.ContactAssigned,
     routing.ContactTransferred,
     routing.ContactOverflowed,
+    routing.ContactDiverted,
+    routing.AnnouncementDue,
+    routing.CallbackScheduled,
+    routing.CallbackStarted,
+    routing.CallbackCancelled,
+    routing.CallbackRefused,
     routing.ContactMoved,
     routing.ContactAbandoned,
     routing.ContactReleased,

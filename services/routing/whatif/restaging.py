@@ -19,6 +19,9 @@ from services.routing.whatif.tracing import NOTHING_KNOWN, Trace
 FROM_OUTSIDE = (
     queue.QueueConfigured,
     queue.AgentConfigured,
+    queue.QueueRemoved,
+    queue.AgentRemoved,
+    queue.ReasonsConfigured,
     queue.AgentRated,
     queue.StrategyPublished,
     queue.AgentSignedIn,
