@@ -42,7 +42,7 @@ Document = dict[str, Any]
 Database = AsyncIOMotorDatabase[Document]
 Collection_ = AsyncIOMotorCollection[Document]
 DUPLICATE = 11000
-LOOK_AHEAD = timedelta(seconds=1)
+LOOK_AHEAD = timedelta(seconds=1)  # in which deadlines that others write may be overlooked
 NOT_PRIMARY = {91, 189, 10107, 11600, 11602, 13435, 13436}  # server codes of a step-down or shutdown
 
 
@@ -124,11 +124,9 @@ class Write(NamedTuple):
     is_update: bool = False
 
     @property
-    def due_at(self) -> datetime | None:
-        """Return the deadline that is written, if there is one."""
-        about = self.document["$set"] if self.is_update else self.document
-        found: datetime | None = about.get("due_at")
-        return found
+    def about(self) -> Document:
+        """Return where the write has what is kept beside the state."""
+        return self.document["$set"] if self.is_update else self.document
 
     def operation(self, change: Change[Any]) -> Any:
         if not change.base_version:
@@ -280,7 +278,7 @@ class MongoStore(Generic[S]):
         ]
         by = uuid4().hex  # whose write of a version it is: another one's may hold the same last event
         for write in writes:
-            (write.document["$set"] if write.is_update else write.document)["by"] = by
+            write.about["by"] = by
         try:
             with guarded():
                 await insert_new(self._applied, evicted)
@@ -289,7 +287,7 @@ class MongoStore(Generic[S]):
                 operations = [write.operation(change) for change, write in zip(changes, writes, strict=True)]
                 return await self._write_guarded(changes, operations, by)
         finally:
-            self._expect(write.due_at for write in writes)
+            self._expect(write.about.get("due_at") for write in writes)
 
     def _expect(self, deadlines: Iterable[datetime | None]) -> None:
         """Look again when the first of these comes, which may have been written."""

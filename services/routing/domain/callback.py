@@ -35,3 +35,12 @@ class Callback:
     attributes: dict[str, Attribute] = field(default_factory=dict)
     excluded_agent_ids: tuple[str, ...] = ()
     identities: tuple[Identity, ...] = ()
+
+    def about(self, pool_id: str) -> dict[str, str]:
+        """Return what every fact of the callback says."""
+        return {
+            "callback_id": self.callback_id,
+            "pool_id": pool_id,
+            "queue_id": self.queue_id,
+            "contact_id": self.contact_id,
+        }

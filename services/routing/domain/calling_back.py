@@ -123,12 +123,7 @@ def _schedule(turn: Turn, callback: Callback) -> None:
     turn.put_callback(callback)
     if callback.due_at is not None and callback.due_at > turn.now:
         fact = routing.CallbackScheduled(
-            callback_id=callback.callback_id,
-            pool_id=turn.pool_id,
-            queue_id=callback.queue_id,
-            contact_id=callback.contact_id,
-            due_at=callback.due_at,
-            by=callback.by,
+            **callback.about(turn.pool_id), due_at=callback.due_at, by=callback.by
         )
         turn.tell(fact, callback.journey_id)
         return
@@ -150,13 +145,7 @@ def _start(turn: Turn, callback: Callback) -> None:
     )
     turn.tell(fact, callback.journey_id)
     turn.put_callback(replace(callback, due_at=None))
-    started = routing.CallbackStarted(
-        callback_id=callback.callback_id,
-        pool_id=turn.pool_id,
-        queue_id=callback.queue_id,
-        contact_id=callback.contact_id,
-    )
-    turn.tell(started, callback.journey_id)
+    turn.tell(routing.CallbackStarted(**callback.about(turn.pool_id)), callback.journey_id)
 
 
 def start_due(turn: Turn) -> None:
@@ -233,14 +222,7 @@ def cancelled(turn: Turn, data: queue.CallbackCancelled) -> None:
 
 
 def _drop(turn: Turn, callback: Callback, by: str, reason: str) -> None:
-    fact = routing.CallbackCancelled(
-        callback_id=callback.callback_id,
-        pool_id=turn.pool_id,
-        queue_id=callback.queue_id,
-        contact_id=callback.contact_id,
-        by=by,
-        reason=reason,
-    )
+    fact = routing.CallbackCancelled(**callback.about(turn.pool_id), by=by, reason=reason)
     turn.tell(fact, callback.journey_id)
     turn.drop_callback(callback.callback_id)
 
