@@ -7,41 +7,18 @@ from datetime import datetime
 from libs import metrics
 from libs.apply import Apply, Pairs, Tell
 from libs.clock import Now
-from libs.events import queue
 from libs.events.agent import State
 from libs.events.base import AnyEvent
 from libs.reading import Bus, Handle
 from libs.stored import Key, Store, Stored
-from services.routing.domain.decide import decide
+from services.routing.domain.decide import DECIDES_ON, decide
 from services.routing.domain.model import Pool
 from services.routing.store import Decisions
 
 GROUP = "routing"
 SOURCE = "/trunkline/routing"
 STATES: tuple[State, ...] = ("ready", "offered", "busy", "wrap_up", "not_ready")
-WANTED = (
-    queue.QueueConfigured,
-    queue.AgentConfigured,
-    queue.QueueRemoved,
-    queue.AgentRemoved,
-    queue.ReasonsConfigured,
-    queue.AgentRated,
-    queue.StrategyPublished,
-    queue.ContactQueued,
-    queue.ContactWithdrawn,
-    queue.ContactMoved,
-    queue.ContactDirected,
-    queue.ContactTakenBack,
-    queue.CallbackRequested,
-    queue.CallbackCancelled,
-    queue.AgentSignedIn,
-    queue.AgentSignedOut,
-    queue.AgentStateRequested,
-    queue.OfferAccepted,
-    queue.OfferDeclined,
-    queue.WrapUpCompleted,
-    queue.TransferRequested,
-)
+WANTED = DECIDES_ON
 
 
 class Matching(Apply[Pool]):

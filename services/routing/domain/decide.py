@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from libs.events import queue
-from libs.events.base import AnyEvent, Facts, Tick
+from libs.events.base import AnyEvent, Fact, Facts, Tick
 from services.routing.domain import (
     calling_back,
     contacts,
@@ -17,6 +17,30 @@ from services.routing.domain import (
 )
 from services.routing.domain.model import Pool
 from services.routing.domain.turn import Turn
+
+DECIDES_ON: tuple[type[Fact], ...] = (
+    queue.QueueConfigured,
+    queue.AgentConfigured,
+    queue.QueueRemoved,
+    queue.AgentRemoved,
+    queue.ReasonsConfigured,
+    queue.AgentRated,
+    queue.StrategyPublished,
+    queue.ContactQueued,
+    queue.ContactWithdrawn,
+    queue.ContactMoved,
+    queue.ContactDirected,
+    queue.ContactTakenBack,
+    queue.CallbackRequested,
+    queue.CallbackCancelled,
+    queue.AgentSignedIn,
+    queue.AgentSignedOut,
+    queue.AgentStateRequested,
+    queue.OfferAccepted,
+    queue.OfferDeclined,
+    queue.WrapUpCompleted,
+    queue.TransferRequested,
+)
 
 
 def decide(pool: Pool, event: AnyEvent, now: datetime) -> tuple[Pool, Facts]:

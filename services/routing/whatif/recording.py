@@ -5,32 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from libs.events import agent, queue, routing
+from libs.events import agent, routing
 from libs.events.base import AnyEvent, Event, Fact, Tick
+from services.routing.domain.decide import DECIDES_ON as INPUTS
 
-INPUTS: tuple[type[Fact], ...] = (  # all that the service decides on
-    queue.QueueConfigured,
-    queue.AgentConfigured,
-    queue.QueueRemoved,
-    queue.AgentRemoved,
-    queue.ReasonsConfigured,
-    queue.AgentRated,
-    queue.StrategyPublished,
-    queue.ContactQueued,
-    queue.ContactWithdrawn,
-    queue.ContactMoved,
-    queue.ContactDirected,
-    queue.ContactTakenBack,
-    queue.CallbackRequested,
-    queue.CallbackCancelled,
-    queue.AgentSignedIn,
-    queue.AgentSignedOut,
-    queue.AgentStateRequested,
-    queue.OfferAccepted,
-    queue.OfferDeclined,
-    queue.WrapUpCompleted,
-    queue.TransferRequested,
-)
 OUTPUTS: tuple[type[Fact], ...] = (
     routing.ContactEnqueued,
     routing.ContactRejected,
